@@ -1,0 +1,2 @@
+//! `ringmq-bench`: the load generator.
+fn main() {}
