@@ -227,6 +227,12 @@ impl Outbound {
         self.queued_bytes
     }
 
+    /// Whether anything waits to be sent, for the first time or again.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        self.unsent > 0 || !self.queue.is_empty()
+    }
+
     /// Whether anything is in flight or queued.
     #[must_use]
     pub fn is_empty(&self) -> bool {
