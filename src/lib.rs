@@ -4,3 +4,16 @@
 extern crate alloc;
 
 pub mod protocol;
+
+#[cfg(feature = "broker")]
+pub mod engine;
+#[cfg(feature = "broker")]
+pub mod ids;
+#[cfg(feature = "broker")]
+pub mod message;
+#[cfg(feature = "broker")]
+pub mod routing;
+#[cfg(feature = "broker")]
+pub mod session;
+#[cfg(feature = "broker")]
+pub mod time;

@@ -7,7 +7,9 @@
 
 use super::Engine;
 use crate::ids::ConnectionId;
-use crate::protocol::{Acknowledge, Packet, PacketId, ProtocolVersion, ReasonCode, ReasonProperties};
+use crate::protocol::{
+    Acknowledge, Packet, PacketId, ProtocolVersion, ReasonCode, ReasonProperties,
+};
 use crate::session::answers::{Answer, Waits};
 use crate::session::outbound::{Acknowledged, Phase};
 use crate::time::Timestamp;
@@ -23,11 +25,17 @@ impl Engine {
         now: Timestamp,
     ) {
         let packet_id = ack.packet_id;
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
-        match session.outbound.acknowledge(packet_id, awaited, ack.reason.is_error()) {
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
+        match session
+            .outbound
+            .acknowledge(packet_id, awaited, ack.reason.is_error())
+        {
             Acknowledged::Complete(_) => self.pump_session(id, slot, now),
             Acknowledged::Release => {
-                self.clients.send_release(id, packet_id, ReasonCode::Success);
+                self.clients
+                    .send_release(id, packet_id, ReasonCode::Success);
             }
             Acknowledged::Unknown if awaited == Phase::AwaitPubRec && !ack.reason.is_error() => {
                 // PUBREL is repeated; an unknown identifier is released as well, so
@@ -46,20 +54,31 @@ impl Engine {
 
     /// The client released a QoS 2 message of its own [MQTT-4.3.3-11].
     pub(super) fn on_release(&mut self, id: ConnectionId, slot: u32, packet_id: PacketId) {
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
         let reason = if session.inbound.release(packet_id) {
             ReasonCode::Success
         } else {
             ReasonCode::PacketIdentifierNotFound
         };
         let properties = ReasonProperties::default();
-        self.clients.send(id, &Packet::PubComp(Acknowledge { packet_id, reason, properties }));
+        self.clients.send(
+            id,
+            &Packet::PubComp(Acknowledge {
+                packet_id,
+                reason,
+                properties,
+            }),
+        );
     }
 
     /// Owes an answer to the client; it leaves once its waits are reached, and never
     /// before an earlier one.
     pub(super) fn owe(&mut self, slot: u32, waits: Waits, answer: Answer) {
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
         if waits.is_empty() && session.answers.is_empty() {
             self.send_answer(slot, answer);
             return;
@@ -73,9 +92,13 @@ impl Engine {
     /// Sends what is owed to a session as far as its waits are reached.
     pub(super) fn settle_answers(&mut self, slot: u32) {
         loop {
-            let Some(session) = self.clients.sessions.at_mut(slot) else { return };
+            let Some(session) = self.clients.sessions.at_mut(slot) else {
+                return;
+            };
             let lanes = &self.lanes;
-            let reached = session.answers.next(|wait| lanes[wait.shard.index()].has_accepted(wait));
+            let reached = session
+                .answers
+                .next(|wait| lanes[wait.shard.index()].has_accepted(wait));
             match reached {
                 Some(answer) => self.send_answer(slot, answer),
                 None => return,
@@ -84,7 +107,9 @@ impl Engine {
     }
 
     fn send_answer(&mut self, slot: u32, answer: Answer) {
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
         match &answer {
             Answer::PubAck(..) => session.inbound.close(),
             Answer::PubRec(packet_id, reason) if reason.is_error() => {
@@ -97,15 +122,24 @@ impl Engine {
         let properties = ReasonProperties::default();
         match answer {
             Answer::PubAck(packet_id, reason) => {
-                let ack = Acknowledge { packet_id, reason, properties };
+                let ack = Acknowledge {
+                    packet_id,
+                    reason,
+                    properties,
+                };
                 self.clients.send(id, &Packet::PubAck(ack));
             }
             Answer::PubRec(packet_id, reason) => {
-                let ack = Acknowledge { packet_id, reason, properties };
+                let ack = Acknowledge {
+                    packet_id,
+                    reason,
+                    properties,
+                };
                 self.clients.send(id, &Packet::PubRec(ack));
             }
             Answer::Request(bytes) => {
-                self.clients.write(id, |_, out, _| out.extend_from_slice(&bytes));
+                self.clients
+                    .write(id, |_, out, _| out.extend_from_slice(&bytes));
             }
         }
     }

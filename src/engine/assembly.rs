@@ -15,7 +15,10 @@ impl Assembly {
     /// A copy of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self { buffer: bytes.to_vec(), start: 0 }
+        Self {
+            buffer: bytes.to_vec(),
+            start: 0,
+        }
     }
 
     /// What is not handled yet.

@@ -115,14 +115,19 @@ impl Clients {
     pub fn send(&mut self, id: ConnectionId, packet: &Packet<'_>) {
         self.write(id, |connection, out, _| {
             let encoded = packet.encode(connection.version, out);
-            debug_assert!(encoded.is_ok(), "the broker's own packets are valid: {packet:?}");
+            debug_assert!(
+                encoded.is_ok(),
+                "the broker's own packets are valid: {packet:?}"
+            );
         });
     }
 
     /// The out-buffer was found empty: its bytes no longer count, and it is lent to
     /// whoever needs one next.
     pub fn settle_outbox(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id.slot, id.generation) else { return };
+        let Some(connection) = self.connections.get_mut(id.slot, id.generation) else {
+            return;
+        };
         if connection.outbox.is_empty() {
             self.outbox_total -= std::mem::take(&mut connection.outbox.charged);
             let buffer = connection.outbox.take_buffer();

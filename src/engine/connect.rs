@@ -46,11 +46,16 @@ impl Engine {
                 return Flow::Stop;
             }
         };
-        let assigned = connect.client_id.is_empty().then(|| self.assign_client_id());
+        let assigned = connect
+            .client_id
+            .is_empty()
+            .then(|| self.assign_client_id());
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
         let (session, present) = self.open_session(client_id, terms.clean_start, now);
         self.attach(id, session, connect, &terms, now);
-        let told = assigned.as_deref().filter(|_| connect.version == ProtocolVersion::V5);
+        let told = assigned
+            .as_deref()
+            .filter(|_| connect.version == ProtocolVersion::V5);
         let connack = handshake::accept(connect, &terms, &offer, present, told);
         self.clients.send(id, &Packet::ConnAck(connack));
         if let Some(connection) = self.clients.open_connection(id) {
@@ -69,7 +74,10 @@ impl Engine {
     }
 
     fn may_publish_will(&self, connect: &Connect<'_>) -> bool {
-        connect.will.as_ref().is_none_or(|will| self.topic_within_limits(will.topic))
+        connect
+            .will
+            .as_ref()
+            .is_none_or(|will| self.topic_within_limits(will.topic))
     }
 
     fn attach(
@@ -123,13 +131,20 @@ impl Engine {
     /// The client has come back while its earlier connection is still there: that
     /// one is told and closed [MQTT-3.1.4-3].
     fn take_over(&mut self, slot: u32, session_goes_on: bool, now: Timestamp) {
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
-        let Some(earlier) = session.connection.take() else { return };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
+        let Some(earlier) = session.connection.take() else {
+            return;
+        };
         session.answers.forget_requests();
         // The will of the earlier connection is due, unless its delay gives the
         // client the time that it has just used [MQTT-3.1.3-9].
         let will = session.will.take();
-        info!(client_id = &*session.client_id, "disconnected: session taken over");
+        info!(
+            client_id = &*session.client_id,
+            "disconnected: session taken over"
+        );
         self.send_disconnect(earlier, ReasonCode::SessionTakenOver);
         self.clients.close(earlier);
         if let Some(will) = will
@@ -152,7 +167,11 @@ impl Engine {
             info!(client_id, peer = %connection.origin.peer, ?reason, "connection refused");
         }
         let properties = ConnAckProperties::default();
-        let connack = ConnAck { session_present: false, reason, properties };
+        let connack = ConnAck {
+            session_present: false,
+            reason,
+            properties,
+        };
         self.clients.send(id, &Packet::ConnAck(connack));
         self.clients.close(id);
     }
@@ -180,9 +199,14 @@ impl Engine {
 
     /// DISCONNECT, to a client whose protocol knows it from the server.
     pub(super) fn send_disconnect(&mut self, id: ConnectionId, reason: ReasonCode) {
-        let Some(connection) = self.clients.open_connection(id) else { return };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
         if connection.version == ProtocolVersion::V5 && connection.session().is_some() {
-            let disconnect = Disconnect { reason, ..Disconnect::default() };
+            let disconnect = Disconnect {
+                reason,
+                ..Disconnect::default()
+            };
             self.clients.send(id, &Packet::Disconnect(disconnect));
         }
     }
@@ -190,7 +214,6 @@ impl Engine {
     /// An identifier that nobody uses and whose home is this shard, so that the
     /// connection need not move.
     fn assign_client_id(&mut self) -> String {
-        use std::hash::BuildHasher;
         loop {
             self.assigned += 1;
             let high = self.random.hash_one(("identifier", self.assigned));

@@ -55,7 +55,9 @@ impl Clients {
         audience: Audience,
         now: Timestamp,
     ) {
-        let Some(session) = self.sessions.at(terms.session) else { return };
+        let Some(session) = self.sessions.at(terms.session) else {
+            return;
+        };
         let qos = terms.qos.min(publication.qos);
         let connection = session.connection;
         if qos == QoS::AtMostOnce {
@@ -93,7 +95,9 @@ impl Clients {
         audience: Audience,
         now: Timestamp,
     ) {
-        let Some(connection) = self.connections.get(id.slot, id.generation) else { return };
+        let Some(connection) = self.connections.get(id.slot, id.generation) else {
+            return;
+        };
         if !self.has_room(connection) {
             self.stats.dropped_outbox_full += 1;
             return;
@@ -126,8 +130,12 @@ impl Clients {
             subscription_ids: &ids,
             alias: AliasUse::None,
         };
-        let Some(session) = self.sessions.at_mut(slot) else { return };
-        let Some(packet_id) = session.outbound.start(pending) else { return };
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return;
+        };
+        let Some(packet_id) = session.outbound.start(pending) else {
+            return;
+        };
         if !self.append(id, publication, head, Some(packet_id), audience, now)
             && let Some(session) = self.sessions.at_mut(slot)
         {
@@ -150,8 +158,13 @@ impl Clients {
             let bounded = connection.maximum_packet_size < u32::MAX;
             if bounded {
                 // Measured as if it set an alias, the longest way to write the topic.
-                let longest = Head { alias: AliasUse::Set(1), ..head };
-                let size = publication.delivery(&longest, now).encoded_len(connection.version);
+                let longest = Head {
+                    alias: AliasUse::Set(1),
+                    ..head
+                };
+                let size = publication
+                    .delivery(&longest, now)
+                    .encoded_len(connection.version);
                 if size > connection.maximum_packet_size as usize {
                     return false;
                 }
@@ -160,7 +173,9 @@ impl Clients {
             let start = out.len();
             let patch = match audience {
                 Audience::Many => shapes.append(publication, &head, connection.version, now, out),
-                Audience::One => publication.delivery(&head, now).encode(connection.version, out),
+                Audience::One => publication
+                    .delivery(&head, now)
+                    .encode(connection.version, out),
             };
             fill_in(&mut out[start..], patch, packet_id, head.alias);
             true
@@ -176,7 +191,9 @@ impl Clients {
     /// Puts a delivery into its session's queue, or drops and counts it.
     fn enqueue(&mut self, slot: u32, pending: Pending) {
         let bounds = self.limits.queue();
-        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return;
+        };
         let cost = pending.cost();
         let full = self.queued_total + cost > self.limits.shard_queued_bytes;
         if full || session.outbound.enqueue(pending, bounds).is_err() {
@@ -190,8 +207,12 @@ impl Clients {
     /// connection left open, then what is queued. True when all has gone.
     pub fn pump(&mut self, slot: u32, now: Timestamp) -> bool {
         loop {
-            let Some(session) = self.sessions.at_mut(slot) else { return true };
-            let Some(id) = session.connection else { return true };
+            let Some(session) = self.sessions.at_mut(slot) else {
+                return true;
+            };
+            let Some(id) = session.connection else {
+                return true;
+            };
             if session.outbound.is_empty() {
                 return true;
             }
@@ -200,13 +221,18 @@ impl Clients {
                 return false;
             }
             if !self.resend_next(slot, id, now) && !self.start_next(slot, id, now) {
-                return self.sessions.at(slot).is_none_or(|s| s.outbound.queued() == 0);
+                return self
+                    .sessions
+                    .at(slot)
+                    .is_none_or(|s| s.outbound.queued() == 0);
             }
         }
     }
 
     fn resend_next(&mut self, slot: u32, id: ConnectionId, now: Timestamp) -> bool {
-        let Some(session) = self.sessions.at_mut(slot) else { return false };
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return false;
+        };
         match session.outbound.next_resend() {
             None => false,
             Some(Resend::Release(packet_id)) => {
@@ -235,20 +261,38 @@ impl Clients {
     }
 
     fn start_next(&mut self, slot: u32, id: ConnectionId, now: Timestamp) -> bool {
-        let Some(session) = self.sessions.at_mut(slot) else { return false };
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return false;
+        };
         let before = session.outbound.queued_bytes();
-        let next = session.outbound.next_queued(now, &mut self.stats.dropped_expired);
+        let next = session
+            .outbound
+            .next_queued(now, &mut self.stats.dropped_expired);
         self.queued_total -= before - session.outbound.queued_bytes();
         let Some(pending) = next else { return false };
         let message = Rc::clone(&pending.message);
-        self.start(slot, id, pending, &Publication::of(&message), Audience::One, now);
+        self.start(
+            slot,
+            id,
+            pending,
+            &Publication::of(&message),
+            Audience::One,
+            now,
+        );
         true
     }
 
     /// Sends PUBREL.
     pub fn send_release(&mut self, id: ConnectionId, packet_id: PacketId, reason: ReasonCode) {
         let properties = ReasonProperties::default();
-        self.send(id, &Packet::PubRel(Acknowledge { packet_id, reason, properties }));
+        self.send(
+            id,
+            &Packet::PubRel(Acknowledge {
+                packet_id,
+                reason,
+                properties,
+            }),
+        );
     }
 }
 

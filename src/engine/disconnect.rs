@@ -26,7 +26,9 @@ pub enum LostCause {
 impl Engine {
     /// The peer is gone. The connection appears among those to close.
     pub fn handle_lost(&mut self, id: ConnectionId, cause: LostCause, now: Timestamp) {
-        let Some(connection) = self.clients.open_connection(id) else { return };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
         let (peer, session) = (connection.origin.peer, connection.session());
         match session {
             None => {
@@ -49,7 +51,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let longest = self.limits.session_expiry_max;
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return Ok(()) };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return Ok(());
+        };
         if let Some(interval) = disconnect.session_expiry_interval {
             if session.expiry_interval == 0 && interval > 0 {
                 return Err(ReasonCode::ProtocolError); // [MQTT-3.14.2-2]
@@ -67,7 +71,9 @@ impl Engine {
     /// The peer broke the protocol or one of our bounds: it is told why, where its
     /// protocol can say so, and closed [MQTT-4.13.1-1].
     pub(super) fn fault(&mut self, id: ConnectionId, reason: ReasonCode, now: Timestamp) {
-        let Some(connection) = self.clients.open_connection(id) else { return };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
         match connection.session() {
             None => {
                 debug!(peer = %connection.origin.peer, ?reason, "closed before CONNECT");
@@ -75,7 +81,11 @@ impl Engine {
             }
             Some(session) => {
                 if let Some(session) = self.clients.sessions.at(session) {
-                    info!(client_id = &*session.client_id, ?reason, "disconnected by the broker");
+                    info!(
+                        client_id = &*session.client_id,
+                        ?reason,
+                        "disconnected by the broker"
+                    );
                 }
                 self.send_disconnect(id, reason);
                 self.part(id, session, now);
@@ -102,7 +112,9 @@ impl Engine {
     /// Does what is due for a session without a connection, and arms a timer for
     /// what is due later.
     fn attend_absence(&mut self, slot: u32, now: Timestamp) {
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
         if session.connection.is_some() {
             return;
         }
@@ -112,7 +124,9 @@ impl Engine {
                 self.publish_will(*will, now);
             }
         }
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
         if session.absence.ends_at.is_some_and(|at| at <= now) {
             self.end_session(slot, now);
             return;
@@ -130,8 +144,12 @@ impl Engine {
 
     /// A session's timer fired.
     pub(super) fn session_timer(&mut self, id: SessionId, now: Timestamp) {
-        let Some(slot) = self.clients.sessions.slot_of(id) else { return };
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
+        let Some(slot) = self.clients.sessions.slot_of(id) else {
+            return;
+        };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
         if session.timer_at.is_some_and(|at| at <= now) {
             session.timer_at = None;
             self.attend_absence(slot, now);
@@ -141,7 +159,9 @@ impl Engine {
     /// A connection's timer fired: CONNECT is late, or the client is silent.
     pub(super) fn connection_timer(&mut self, id: ConnectionId, now: Timestamp) {
         let connect_timeout = self.limits.connect_timeout;
-        let Some(connection) = self.clients.open_connection(id) else { return };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
         if connection.timer_at.is_none_or(|at| at > now) {
             return;
         }
@@ -149,9 +169,7 @@ impl Engine {
         let deadline = match connection.stage {
             Stage::AwaitingConnect => Some(connection.last_seen.plus_seconds(connect_timeout)),
             // A client that is not read from can not be blamed for its silence.
-            Stage::Serving(_) if connection.reading_paused => {
-                connection.keep_alive.deadline(now)
-            }
+            Stage::Serving(_) if connection.reading_paused => connection.keep_alive.deadline(now),
             Stage::Serving(_) => connection.keep_alive.deadline(connection.last_seen),
             Stage::Closing => None,
         };
@@ -166,9 +184,13 @@ impl Engine {
 
     /// A session is over: its will, its subscriptions, and what it owed its groups.
     pub(super) fn end_session(&mut self, slot: u32, now: Timestamp) {
-        let Some(id) = self.clients.sessions.id_of(slot) else { return };
+        let Some(id) = self.clients.sessions.id_of(slot) else {
+            return;
+        };
         self.drop_subscriptions(slot);
-        let Some(mut session) = self.clients.sessions.remove(slot) else { return };
+        let Some(mut session) = self.clients.sessions.remove(slot) else {
+            return;
+        };
         self.clients.queued_total -= session.outbound.queued_bytes();
         if let Some(will) = session.will.take() {
             self.publish_will(*will, now); // [MQTT-3.1.3-9]: with the session at the latest
@@ -177,5 +199,6 @@ impl Engine {
         for pending in surrendered {
             self.give_back(pending, id, now);
         }
+        self.pump_internal(now);
     }
 }

@@ -15,7 +15,7 @@ use super::publication::Publication;
 use crate::ids::{SessionId, ShardId};
 use crate::message::Message;
 use crate::protocol::{QoS, SubscriptionOptions, TopicFilter};
-use crate::routing::{Member, Stamp};
+use crate::routing::Member;
 use crate::session::answers::{Wait, Waits};
 use crate::session::pending::Pending;
 use crate::session::will::Will;
@@ -42,7 +42,13 @@ impl Engine {
         waits: &mut Waits,
         now: Timestamp,
     ) {
-        let Self { groups, clients, lanes, shard, .. } = self;
+        let Self {
+            groups,
+            clients,
+            lanes,
+            shard,
+            ..
+        } = self;
         groups.choose(publication.topic, |choice| {
             let group: Arc<str> = format_group(choice.group, choice.filter);
             let delivery = delivery_to(choice.member, group, publication.keep());
@@ -64,7 +70,11 @@ impl Engine {
         } else {
             // The session ended while the message was under way.
             let message = Rc::new(delivery.message);
-            self.defer(Deferred::GiveBack { group: delivery.group, message, from: delivery.session });
+            self.defer(Deferred::GiveBack {
+                group: delivery.group,
+                message,
+                from: delivery.session,
+            });
         }
     }
 
@@ -73,7 +83,11 @@ impl Engine {
         if let Some(group) = pending.group
             && !pending.message.is_expired(now)
         {
-            self.defer(Deferred::GiveBack { group, message: pending.message, from });
+            self.defer(Deferred::GiveBack {
+                group,
+                message: pending.message,
+                from,
+            });
         }
     }
 
@@ -96,11 +110,17 @@ impl Engine {
         while let Some(work) = self.internal.pop_front() {
             let undone = match work {
                 Deferred::Will(message) => self.publish_message(message, now).map(Deferred::Will),
-                Deferred::GiveBack { group, message, from } => {
-                    self.hand_back(&group, message, from, now).map(|message| {
-                        Deferred::GiveBack { group, message, from }
-                    })
-                }
+                Deferred::GiveBack {
+                    group,
+                    message,
+                    from,
+                } => self
+                    .hand_back(&group, message, from, now)
+                    .map(|message| Deferred::GiveBack {
+                        group,
+                        message,
+                        from,
+                    }),
             };
             if let Some(work) = undone {
                 self.internal.push_front(work);
@@ -144,7 +164,11 @@ impl Engine {
             return Some(message);
         }
         let (group, message) = (Arc::clone(group), Message::clone(&message));
-        lane.push(PeerItem::GiveBack { group, message, from });
+        lane.push(PeerItem::GiveBack {
+            group,
+            message,
+            from,
+        });
         None
     }
 
@@ -157,7 +181,9 @@ impl Engine {
         from: (ShardId, SessionId),
         now: Timestamp,
     ) -> Option<Wait> {
-        let share = TopicFilter::parse(group).ok().and_then(|filter| filter.share())?;
+        let share = TopicFilter::parse(group)
+            .ok()
+            .and_then(|filter| filter.share())?;
         let Some(member) = self.groups.choose_in(share.group, share.filter, Some(from)) else {
             self.clients.stats.dropped_no_member += 1;
             return None;
@@ -180,11 +206,20 @@ impl Engine {
         options: SubscriptionOptions,
         subscription_id: Option<NonZeroU32>,
     ) {
-        let Some(share) = TopicFilter::parse(group).ok().and_then(|filter| filter.share()) else {
+        let Some(share) = TopicFilter::parse(group)
+            .ok()
+            .and_then(|filter| filter.share())
+        else {
             return;
         };
         // Whoever subscribes is there; should it go at once, its presence follows.
-        let member = Member { shard, session, options, subscription_id, online: true };
+        let member = Member {
+            shard,
+            session,
+            options,
+            subscription_id,
+            online: true,
+        };
         if self.groups.join(share.group, share.filter, member) {
             self.interest.add(share.filter);
         }
@@ -192,7 +227,10 @@ impl Engine {
 
     /// A session of `shard` leaves a group that lives here.
     pub(super) fn leave_group(&mut self, group: &str, shard: ShardId, session: SessionId) {
-        let Some(share) = TopicFilter::parse(group).ok().and_then(|filter| filter.share()) else {
+        let Some(share) = TopicFilter::parse(group)
+            .ok()
+            .and_then(|filter| filter.share())
+        else {
             return;
         };
         if self.groups.leave(share.group, share.filter, shard, session) == Some(true) {
@@ -207,11 +245,18 @@ impl Engine {
 
     /// Tells the groups of a session of this shard that it has come or gone.
     pub(super) fn announce_presence(&mut self, slot: u32, online: bool) {
-        let Some(session) = self.clients.sessions.id_of(slot) else { return };
-        let Some(state) = self.clients.sessions.at(slot) else { return };
+        let Some(session) = self.clients.sessions.id_of(slot) else {
+            return;
+        };
+        let Some(state) = self.clients.sessions.at(slot) else {
+            return;
+        };
         let mut told = vec![false; self.lanes.len()];
-        let homes: Vec<ShardId> =
-            state.subscriptions.shared().map(|name| self.homes.of_group(name)).collect();
+        let homes: Vec<ShardId> = state
+            .subscriptions
+            .shared()
+            .map(|name| self.homes.of_group(name))
+            .collect();
         for home in homes {
             if std::mem::replace(&mut told[home.index()], true) {
                 continue;
@@ -246,7 +291,9 @@ fn deliver_to_member(
     message: &Rc<Message>,
     now: Timestamp,
 ) {
-    let Some(session) = clients.sessions.slot_of(delivery.session) else { return };
+    let Some(session) = clients.sessions.slot_of(delivery.session) else {
+        return;
+    };
     let subscription_id = delivery.subscription_id.map(NonZeroU32::get);
     let terms = Terms {
         session,

@@ -10,13 +10,10 @@
 use super::Engine;
 use super::assembly::Assembly;
 use super::connection::{Connection, Held, Origin, Stage};
-use super::limits::{
-    ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT, PACKETS_PER_VISIT,
-};
+use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT, PACKETS_PER_VISIT};
 use crate::ids::{ConnectionId, ShardId};
 use crate::protocol::{
-    Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish,
-    ReasonCode, Split, split,
+    Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
 };
 use crate::session::outbound::Phase;
 use crate::time::Timestamp;
@@ -67,7 +64,10 @@ pub(super) struct Visit {
 
 impl Visit {
     fn new() -> Self {
-        Self { packets: PACKETS_PER_VISIT, deliveries: DELIVERIES_PER_VISIT }
+        Self {
+            packets: PACKETS_PER_VISIT,
+            deliveries: DELIVERIES_PER_VISIT,
+        }
     }
 
     /// Counts deliveries that a packet caused.
@@ -99,7 +99,12 @@ impl Engine {
 
     /// A connection came over from the shard that accepted it.
     pub fn handle_adopted(&mut self, arrival: Arrival, now: Timestamp) -> ConnectionId {
-        let Arrival { origin, unread, accepted_at, permit } = arrival;
+        let Arrival {
+            origin,
+            unread,
+            accepted_at,
+            permit,
+        } = arrival;
         let id = self.admit(origin, permit, accepted_at, now);
         self.handle_bytes(id, &unread, now);
         id
@@ -115,14 +120,20 @@ impl Engine {
         let connection = Connection::new(origin, permit, accepted_at);
         let (slot, generation) = self.clients.connections.insert(connection);
         let id = ConnectionId { slot, generation };
-        self.arm_connection(id, accepted_at.plus_seconds(self.limits.connect_timeout), now);
+        self.arm_connection(
+            id,
+            accepted_at.plus_seconds(self.limits.connect_timeout),
+            now,
+        );
         id
     }
 
     /// Bytes arrived. All of them are handled or copied; afterwards
     /// [`Engine::wants_read`] tells whether more may be received.
     pub fn handle_bytes(&mut self, id: ConnectionId, bytes: &[u8], now: Timestamp) {
-        let Some(connection) = self.clients.open_connection(id) else { return };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
         if connection.session().is_some() {
             // Before CONNECT the time of acceptance stays: bytes buy no delay.
             connection.last_seen = now;
@@ -142,7 +153,9 @@ impl Engine {
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
         self.pump_internal(now);
         for _ in 0..self.clients.ready.len() {
-            let Some(id) = self.clients.ready.pop_front() else { break };
+            let Some(id) = self.clients.ready.pop_front() else {
+                break;
+            };
             if let Some(connection) = self.clients.open_connection(id) {
                 connection.held.by_budget = false;
                 if connection.held.any() {
@@ -170,7 +183,9 @@ impl Engine {
     /// Handles packets of one connection until its input, its budget, or somebody's
     /// patience ends.
     fn visit(&mut self, id: ConnectionId, fresh: &[u8], now: Timestamp) {
-        let Some(connection) = self.clients.open_connection(id) else { return };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
         let mut assembly = connection.assembly.take();
         let mut input = fresh;
         let mut visit = Visit::new();
@@ -269,7 +284,9 @@ impl Engine {
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
-        let Some(connection) = self.clients.open_connection(id) else { return Ok(Flow::Stop) };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return Ok(Flow::Stop);
+        };
         let version = connection.version;
         let stage = connection.stage;
         // A peer that reads none of its answers is not read from either.
@@ -278,7 +295,7 @@ impl Engine {
             self.hold(id, |held| held.by_outbox = true);
             return Ok(Flow::Wait);
         }
-        match (stage, frame.packet_type()) {
+        match (stage, frame.packet_type().map_err(fault)?) {
             (Stage::Closing, _) => Ok(Flow::Stop),
             (Stage::AwaitingConnect, PacketType::Connect) => self.first_packet(id, frame, now),
             // The first packet must be CONNECT [MQTT-3.1.0-1], and there is only one
@@ -398,7 +415,9 @@ impl Engine {
 
     /// Tells the shard of a connection that may be read from again.
     pub(super) fn update_reading(&mut self, id: ConnectionId) {
-        let Some(connection) = self.clients.open_connection(id) else { return };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
         let pause = connection.held.any();
         if connection.reading_paused && !pause {
             self.clients.resumed.push(id);

@@ -58,12 +58,21 @@ impl Engine {
                 }
                 self.fan_out(&Publication::of(&message), None, &mut waits, now);
             }
-            PeerItem::Join { group, session, options, subscription_id } => {
+            PeerItem::Join {
+                group,
+                session,
+                options,
+                subscription_id,
+            } => {
                 self.join_group(&group, from, session, options, subscription_id);
             }
             PeerItem::Leave { group, session } => self.leave_group(&group, from, session),
             PeerItem::Presence { session, online } => self.set_presence(from, session, online),
-            PeerItem::GiveBack { group, message, from: session } => {
+            PeerItem::GiveBack {
+                group,
+                message,
+                from: session,
+            } => {
                 let wait = self.choose_again(&group, &Rc::new(message), (from, session), now);
                 waits.extend(wait);
             }
@@ -88,10 +97,8 @@ impl Engine {
         for index in 0..self.lanes.len() {
             if self.lanes[index].has_open() {
                 // The lane is looked at while all lanes are asked: it is taken out.
-                let mut lane = std::mem::replace(
-                    &mut self.lanes[index],
-                    super::peer::Lane::new(self.shard),
-                );
+                let mut lane =
+                    std::mem::replace(&mut self.lanes[index], super::peer::Lane::new(self.shard));
                 let lanes = &self.lanes;
                 lane.close_open(|wait| lanes[wait.shard.index()].has_accepted(wait));
                 self.lanes[index] = lane;

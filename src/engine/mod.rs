@@ -65,7 +65,7 @@ use peer::Lane;
 use timers::Timers;
 
 /// What an engine is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EngineConfig {
     /// Which shard this is.
     pub shard: ShardId,
@@ -82,7 +82,6 @@ pub struct EngineConfig {
 }
 
 /// One shard of the broker.
-#[derive(Debug)]
 pub struct Engine {
     shard: ShardId,
     homes: Homes,
@@ -115,7 +114,14 @@ impl Engine {
     /// A shard without clients.
     #[must_use]
     pub fn new(config: EngineConfig) -> Self {
-        let EngineConfig { shard, shards, limits, placement_seed, random_seed, interest } = config;
+        let EngineConfig {
+            shard,
+            shards,
+            limits,
+            placement_seed,
+            random_seed,
+            interest,
+        } = config;
         let random = RandomState::with_seeds(random_seed, !random_seed, 0x5368_6172_64, 0x4964);
         let seeds = std::array::from_fn(|index| random.hash_one(index));
         Self {

@@ -2,11 +2,11 @@
 //!
 //! Owns nothing. Pure. The order of the calls is on the engine's front page.
 
+use super::Engine;
 use super::connection::Connection;
 use super::input::Arrival;
 use super::outbox::Outbox;
 use super::peer::PeerBatch;
-use super::Engine;
 use crate::ids::{ConnectionId, ShardId};
 use crate::time::Timestamp;
 
@@ -15,7 +15,9 @@ impl Engine {
     /// nothing may be lost.
     pub fn next_peer_batch(&mut self) -> Option<(ShardId, PeerBatch)> {
         self.peers().find_map(|shard| {
-            self.lanes[shard.index()].take_batch().map(|batch| (shard, batch))
+            self.lanes[shard.index()]
+                .take_batch()
+                .map(|batch| (shard, batch))
         })
     }
 
@@ -24,12 +26,21 @@ impl Engine {
     pub fn next_handoff(&mut self) -> Option<(ConnectionId, ShardId, Arrival)> {
         while let Some((id, shard, unread)) = self.handoffs.pop_front() {
             let connection = self.clients.connections.get_mut(id.slot, id.generation);
-            if let Some(Connection { permit, origin, last_seen, .. }) = connection
+            if let Some(Connection {
+                permit,
+                origin,
+                last_seen,
+                ..
+            }) = connection
                 && let Some(permit) = permit.take()
             {
                 // Before CONNECT, `last_seen` is the time of acceptance.
-                let arrival =
-                    Arrival { origin: *origin, unread, accepted_at: *last_seen, permit };
+                let arrival = Arrival {
+                    origin: *origin,
+                    unread,
+                    accepted_at: *last_seen,
+                    permit,
+                };
                 return Some((id, shard, arrival));
             }
         }
@@ -56,13 +67,19 @@ impl Engine {
     /// The out-buffer of a connection has just become empty.
     pub fn handle_flushed(&mut self, id: ConnectionId, now: Timestamp) {
         self.clients.settle_outbox(id);
-        let Some(connection) = self.clients.open_connection(id) else { return };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
         if connection.held.by_outbox {
             connection.held.by_outbox = false;
             self.make_ready(id);
         } else if let Some(session) = connection.session() {
             let replays = connection.replays.is_some();
-            let queued = self.clients.sessions.at(session).is_some_and(|s| s.outbound.has_unsent());
+            let queued = self
+                .clients
+                .sessions
+                .at(session)
+                .is_some_and(|s| s.outbound.has_unsent());
             if replays || queued {
                 self.pump_session(id, session, now);
             }

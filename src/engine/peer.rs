@@ -199,7 +199,11 @@ impl Lane {
         self.sent[index] += 1;
         self.sent_bytes[index] += item.cost();
         self.outgoing.push(item);
-        Wait { shard: self.peer, rank, sequence: self.sent[index] }
+        Wait {
+            shard: self.peer,
+            rank,
+            sequence: self.sent[index],
+        }
     }
 
     /// Whether the other side has accepted as far as this.
@@ -240,13 +244,20 @@ impl Lane {
         self.returned[rank] += item_cost;
         if !waits.is_empty() {
             debug_assert_eq!(item_rank, RANK_PUBLISH, "rank 1 causes nothing elsewhere");
-            self.open.push_back(Open { sequence: self.received[rank], waits });
+            self.open.push_back(Open {
+                sequence: self.received[rank],
+                waits,
+            });
         }
     }
 
     /// Closes what third shards have accepted meanwhile.
     pub fn close_open(&mut self, reached: impl Fn(&Wait) -> bool) {
-        while self.open.front().is_some_and(|open| open.waits.iter().all(&reached)) {
+        while self
+            .open
+            .front()
+            .is_some_and(|open| open.waits.iter().all(&reached))
+        {
             self.open.pop_front();
         }
     }
@@ -279,8 +290,14 @@ impl Lane {
     }
 
     fn receipt(&self) -> Receipt {
-        let done = self.open.front().map_or(self.received[0], |open| open.sequence - 1);
-        Receipt { accepted: [done, self.received[1]], returned: self.returned }
+        let done = self
+            .open
+            .front()
+            .map_or(self.received[0], |open| open.sequence - 1);
+        Receipt {
+            accepted: [done, self.received[1]],
+            returned: self.returned,
+        }
     }
 
     /// What is to be sent now, if anything: items, or news of acceptance.
@@ -290,7 +307,10 @@ impl Lane {
             return None;
         }
         self.told = receipt;
-        Some(PeerBatch { items: std::mem::take(&mut self.outgoing), receipt })
+        Some(PeerBatch {
+            items: std::mem::take(&mut self.outgoing),
+            receipt,
+        })
     }
 
     /// Whether everything sent was accepted and everything received handled.
@@ -314,13 +334,19 @@ mod tests {
     use super::*;
 
     fn publish(payload: usize) -> PeerItem {
-        let message =
-            Message::new("t", &[], &vec![0; payload], QoS::AtLeastOnce, false, None);
-        PeerItem::Publish { message, stamp: None }
+        let message = Message::new("t", &[], &vec![0; payload], QoS::AtLeastOnce, false, None);
+        PeerItem::Publish {
+            message,
+            stamp: None,
+        }
     }
 
     fn wait(shard: u16, sequence: u64) -> Waits {
-        Waits::from_iter([Wait { shard: ShardId(shard), rank: RANK_GROUP, sequence }])
+        Waits::from_iter([Wait {
+            shard: ShardId(shard),
+            rank: RANK_GROUP,
+            sequence,
+        }])
     }
 
     #[test]

@@ -57,7 +57,15 @@ impl<'a> Publication<'a> {
         retain: bool,
         expires_at: Option<Timestamp>,
     ) -> Self {
-        Self { topic, properties, payload, qos, retain, expires_at, kept: OnceCell::new() }
+        Self {
+            topic,
+            properties,
+            payload,
+            qos,
+            retain,
+            expires_at,
+            kept: OnceCell::new(),
+        }
     }
 
     /// A publication of a message that is kept already.
@@ -217,7 +225,9 @@ impl Shapes {
         shape.retain = head.retain;
         shape.alias = alias;
         shape.subscription_ids.clear();
-        shape.subscription_ids.extend_from_slice(head.subscription_ids);
+        shape
+            .subscription_ids
+            .extend_from_slice(head.subscription_ids);
         shape.bytes.clear();
         shape.bytes.extend_from_slice(encoded);
         shape.patch = patch;

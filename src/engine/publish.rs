@@ -37,7 +37,9 @@ impl Engine {
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
-        let Some(topic) = self.topic_of(id, publish)? else { return Ok(Flow::Stop) };
+        let Some(topic) = self.topic_of(id, publish)? else {
+            return Ok(Flow::Stop);
+        };
         if let Some(flow) = self.settle_repeated(id, slot, publish)? {
             return Ok(flow);
         }
@@ -56,7 +58,10 @@ impl Engine {
             publish.properties.write_pass_through(&mut properties);
             &properties
         });
-        let expires_at = publish.properties.message_expiry_interval.map(|s| now.plus_seconds(s));
+        let expires_at = publish
+            .properties
+            .message_expiry_interval
+            .map(|s| now.plus_seconds(s));
         let publication = Publication::new(
             &topic,
             pass_through,
@@ -87,7 +92,9 @@ impl Engine {
             return Err(ReasonCode::ProtocolError); // [MQTT-3.3.4-6]
         }
         let maximum = self.limits.max_topic_alias;
-        let Some(connection) = self.clients.open_connection(id) else { return Ok(None) };
+        let Some(connection) = self.clients.open_connection(id) else {
+            return Ok(None);
+        };
         let topic = match publish.properties.topic_alias {
             None => Cow::Borrowed(publish.topic),
             Some(alias) => {
@@ -127,8 +134,12 @@ impl Engine {
         slot: u32,
         publish: &Publish<'_>,
     ) -> Result<Option<Flow>, Fault> {
-        let Some(packet_id) = publish.packet_id else { return Ok(None) };
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return Ok(Some(Flow::Stop)) };
+        let Some(packet_id) = publish.packet_id else {
+            return Ok(None);
+        };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return Ok(Some(Flow::Stop));
+        };
         if publish.qos == QoS::ExactlyOnce {
             match session.inbound.peek(packet_id) {
                 Receipt::New => {}
@@ -162,7 +173,9 @@ impl Engine {
         } else {
             self.interest.interested(topic, |shard| targets.push(shard));
         }
-        let admitted = targets.iter().all(|shard| self.lanes[shard.index()].has_credit(RANK_PUBLISH))
+        let admitted = targets
+            .iter()
+            .all(|shard| self.lanes[shard.index()].has_credit(RANK_PUBLISH))
             && self.groups_may_send();
         admitted.then_some(targets)
     }
@@ -170,13 +183,17 @@ impl Engine {
     /// Whether a group that lives here may choose a member on any shard.
     pub(super) fn groups_may_send(&self) -> bool {
         self.groups.is_empty()
-            || self.peers().all(|shard| self.lanes[shard.index()].has_credit(RANK_GROUP))
+            || self
+                .peers()
+                .all(|shard| self.lanes[shard.index()].has_credit(RANK_GROUP))
     }
 
     /// All shards but this one.
     pub(super) fn peers(&self) -> impl Iterator<Item = ShardId> + use<> {
         let (own, count) = (self.shard, self.lanes.len());
-        (0..u16::try_from(count).unwrap_or(u16::MAX)).map(ShardId).filter(move |&s| s != own)
+        (0..u16::try_from(count).unwrap_or(u16::MAX))
+            .map(ShardId)
+            .filter(move |&s| s != own)
     }
 
     /// Whether a message to be retained finds room; the shard that publishes it
@@ -187,8 +204,14 @@ impl Engine {
         }
         let bytes =
             publication.topic.len() + publication.properties.len() + publication.payload.len();
-        let (messages, total) = (self.limits.max_retained_messages, self.limits.max_retained_bytes);
-        if self.retained.has_room(publication.topic, bytes, messages, total) {
+        let (messages, total) = (
+            self.limits.max_retained_messages,
+            self.limits.max_retained_bytes,
+        );
+        if self
+            .retained
+            .has_room(publication.topic, bytes, messages, total)
+        {
             return ReasonCode::Success;
         }
         self.clients.stats.dropped_retained_full += 1;
@@ -206,8 +229,11 @@ impl Engine {
             return None;
         }
         self.stamps += 1;
-        let stamp =
-            Stamp { millis: now.as_millis(), shard: self.shard, sequence: self.stamps };
+        let stamp = Stamp {
+            millis: now.as_millis(),
+            shard: self.shard,
+            sequence: self.stamps,
+        };
         self.retained.store(Rc::clone(publication.keep()), stamp);
         self.plan_sweep(now);
         Some(stamp)
@@ -225,7 +251,11 @@ impl Engine {
         self.clients.begin_publication();
         let matches = self.subscriptions.matches(publication.topic, publisher);
         let entries = matches.entries();
-        let audience = if entries.len() > 1 { Audience::Many } else { Audience::One };
+        let audience = if entries.len() > 1 {
+            Audience::Many
+        } else {
+            Audience::One
+        };
         for entry in entries {
             if entry.no_local && Some(entry.session) == publisher {
                 continue; // [MQTT-3.8.3-3]
@@ -268,8 +298,12 @@ impl Engine {
         reason: ReasonCode,
         waits: Waits,
     ) {
-        let Some(packet_id) = publish.packet_id else { return };
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
+        let Some(packet_id) = publish.packet_id else {
+            return;
+        };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
         let answer = if publish.qos == QoS::ExactlyOnce {
             session.inbound.store(packet_id);
             Answer::PubRec(packet_id, reason)

@@ -3,8 +3,6 @@
 //! Owns the sessions. Pure. The identifier is stored once, in its session; the
 //! index holds slots.
 
-use std::hash::BuildHasher;
-
 use ahash::RandomState;
 use hashbrown::HashTable;
 
@@ -37,19 +35,26 @@ impl Registry {
         let sessions = &self.sessions;
         self.by_client
             .find(self.hasher.hash_one(client_id), |&slot| {
-                sessions.at(slot).is_some_and(|session| &*session.client_id == client_id)
+                sessions
+                    .at(slot)
+                    .is_some_and(|session| &*session.client_id == client_id)
             })
             .copied()
     }
 
     /// Adds a session whose client has none.
     pub fn insert(&mut self, session: Session) -> u32 {
-        debug_assert!(self.find(&session.client_id).is_none(), "one session per client");
+        debug_assert!(
+            self.find(&session.client_id).is_none(),
+            "one session per client"
+        );
         let hash = self.hasher.hash_one(&*session.client_id);
         let (slot, _) = self.sessions.insert(session);
         let (sessions, hasher) = (&self.sessions, &self.hasher);
         self.by_client.insert_unique(hash, slot, |&slot| {
-            sessions.at(slot).map_or(0, |session| hasher.hash_one(&*session.client_id))
+            sessions
+                .at(slot)
+                .map_or(0, |session| hasher.hash_one(&*session.client_id))
         });
         slot
     }
@@ -84,7 +89,9 @@ impl Registry {
     #[must_use]
     pub fn id_of(&self, slot: u32) -> Option<SessionId> {
         let generation = self.sessions.generation(slot)?;
-        self.sessions.at(slot).map(|_| SessionId { slot, generation })
+        self.sessions
+            .at(slot)
+            .map(|_| SessionId { slot, generation })
     }
 
     /// How many there are.

@@ -33,7 +33,12 @@ impl Replay {
         subscription_id: Option<u32>,
         cursor: RetainedCursor,
     ) -> Self {
-        Self { filter: filter.as_str().into(), qos, subscription_id, cursor }
+        Self {
+            filter: filter.as_str().into(),
+            qos,
+            subscription_id,
+            cursor,
+        }
     }
 }
 
@@ -46,7 +51,11 @@ impl Engine {
             let Some(connection) = self.clients.connections.get(id.slot, id.generation) else {
                 return false;
             };
-            let idle = self.clients.sessions.at(session).is_some_and(|s| s.outbound.may_start());
+            let idle = self
+                .clients
+                .sessions
+                .at(session)
+                .is_some_and(|s| s.outbound.may_start());
             if connection.replays.is_none() || !idle || !self.clients.has_room(connection) {
                 // The next acknowledgement or flush goes on.
                 return false;
@@ -60,13 +69,18 @@ impl Engine {
         let Some(connection) = self.clients.connections.get_mut(id.slot, id.generation) else {
             return;
         };
-        let Some(replays) = &mut connection.replays else { return };
+        let Some(replays) = &mut connection.replays else {
+            return;
+        };
         let Some(replay) = replays.front_mut() else {
             connection.replays = None;
             return;
         };
         let next = match TopicFilter::parse(&replay.filter) {
-            Ok(filter) => self.retained.next(filter, &mut replay.cursor, now, steps).map(Rc::clone),
+            Ok(filter) => self
+                .retained
+                .next(filter, &mut replay.cursor, now, steps)
+                .map(Rc::clone),
             Err(_) => None,
         };
         let (qos, subscription_id) = (replay.qos, replay.subscription_id);
@@ -79,7 +93,8 @@ impl Engine {
                     subscription_ids: subscription_id.as_slice(),
                     group: None,
                 };
-                self.clients.deliver(&Publication::of(&message), &terms, Audience::One, now);
+                self.clients
+                    .deliver(&Publication::of(&message), &terms, Audience::One, now);
             }
             None if replay.cursor.is_done() => {
                 replays.pop_front();

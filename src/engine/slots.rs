@@ -23,7 +23,10 @@ pub struct Slots<T> {
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new() }
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+        }
     }
 }
 
@@ -39,7 +42,10 @@ impl<T> Slots<T> {
             return (slot, place.generation);
         }
         let slot = u32::try_from(self.places.len()).expect("fewer than 2^32 entries");
-        self.places.push(Place { generation: 0, tenant: Some(tenant) });
+        self.places.push(Place {
+            generation: 0,
+            tenant: Some(tenant),
+        });
         (slot, 0)
     }
 
@@ -47,13 +53,21 @@ impl<T> Slots<T> {
     #[must_use]
     pub fn get(&self, slot: u32, generation: u32) -> Option<&T> {
         let place = self.places.get(slot as usize)?;
-        if place.generation == generation { place.tenant.as_ref() } else { None }
+        if place.generation == generation {
+            place.tenant.as_ref()
+        } else {
+            None
+        }
     }
 
     /// The entry, if this very tenant is still there.
     pub fn get_mut(&mut self, slot: u32, generation: u32) -> Option<&mut T> {
         let place = self.places.get_mut(slot as usize)?;
-        if place.generation == generation { place.tenant.as_mut() } else { None }
+        if place.generation == generation {
+            place.tenant.as_mut()
+        } else {
+            None
+        }
     }
 
     /// Whoever is in this place now.
@@ -97,7 +111,10 @@ impl<T> Slots<T> {
     /// Slot, generation and entry of each.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u32, &T)> {
         (0u32..).zip(&self.places).filter_map(|(slot, place)| {
-            place.tenant.as_ref().map(|tenant| (slot, place.generation, tenant))
+            place
+                .tenant
+                .as_ref()
+                .map(|tenant| (slot, place.generation, tenant))
         })
     }
 }

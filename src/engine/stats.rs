@@ -77,7 +77,11 @@ mod tests {
 
     #[test]
     fn a_sum_adds_every_counter() {
-        let one = Stats { connections: 1, paused_publishers: 2, ..Stats::default() };
+        let one = Stats {
+            connections: 1,
+            paused_publishers: 2,
+            ..Stats::default()
+        };
         let mut sum = one;
         sum.add(&one);
         assert_eq!((sum.connections, sum.paused_publishers), (2, 4));

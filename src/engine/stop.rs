@@ -47,10 +47,16 @@ impl Engine {
         self.internal.is_empty()
             && self.handoffs.is_empty()
             && clients.ready.is_empty()
-            && self.peers().all(|shard| self.lanes[shard.index()].is_quiet())
-            && clients.sessions.iter().all(|session| {
-                session.connection.is_none() || session.outbound.queued() == 0
-            })
-            && clients.connections.iter().all(|(_, _, connection)| connection.outbox.is_empty())
+            && self
+                .peers()
+                .all(|shard| self.lanes[shard.index()].is_quiet())
+            && clients
+                .sessions
+                .iter()
+                .all(|session| session.connection.is_none() || session.outbound.queued() == 0)
+            && clients
+                .connections
+                .iter()
+                .all(|(_, _, connection)| connection.outbox.is_empty())
     }
 }

@@ -12,8 +12,8 @@ use super::peer::PeerItem;
 use super::replay::Replay;
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{
-    Packet, ReasonCode, ReasonProperties, RetainHandling, SubAck, Subscribe, SubscriptionRequest,
-    TopicFilter, UnsubAck, Unsubscribe,
+    Packet, QoS, ReasonCode, ReasonProperties, RetainHandling, SubAck, Subscribe,
+    SubscriptionRequest, TopicFilter, UnsubAck, Unsubscribe,
 };
 use crate::session::answers::{Answer, Waits};
 use crate::time::Timestamp;
@@ -40,7 +40,8 @@ impl Engine {
         let mut waits = Waits::new();
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         for request in &subscribe.filters {
-            let reason = self.add_subscription(id, slot, request, subscribe.subscription_id, &mut waits);
+            let reason =
+                self.add_subscription(id, slot, request, subscribe.subscription_id, &mut waits);
             reasons.push(reason as u8);
         }
         let suback = SubAck {
@@ -78,7 +79,9 @@ impl Engine {
         if filter.share().is_some() {
             self.join(slot, request, subscription_id, waits);
         } else {
-            let added = self.subscriptions.insert(filter, slot, options, subscription_id);
+            let added = self
+                .subscriptions
+                .insert(filter, slot, options, subscription_id);
             if added.first_of_filter {
                 self.interest.add(filter);
             }
@@ -93,7 +96,11 @@ impl Engine {
                 self.begin_replay(id, Replay::new(filter, options.qos, identifier, cursor));
             }
         }
-        ReasonCode::granted(options.qos)
+        match options.qos {
+            QoS::AtMostOnce => ReasonCode::Success,
+            QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
+            QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
+        }
     }
 
     fn join(
@@ -103,7 +110,9 @@ impl Engine {
         subscription_id: Option<NonZeroU32>,
         waits: &mut Waits,
     ) {
-        let Some(session) = self.clients.sessions.id_of(slot) else { return };
+        let Some(session) = self.clients.sessions.id_of(slot) else {
+            return;
+        };
         let group = request.filter.as_str();
         let options = request.options;
         let home = self.homes.of_group(group);
@@ -111,7 +120,12 @@ impl Engine {
             self.join_group(group, home, session, options, subscription_id);
         } else {
             let group = Arc::from(group);
-            let item = PeerItem::Join { group, session, options, subscription_id };
+            let item = PeerItem::Join {
+                group,
+                session,
+                options,
+                subscription_id,
+            };
             waits.push(self.lanes[home.index()].push(item));
         }
     }
@@ -127,7 +141,9 @@ impl Engine {
             self.hold(id, |held| held.by_stop = true);
             return Ok(Flow::Wait);
         }
-        let Some(session) = self.clients.sessions.id_of(slot) else { return Ok(Flow::Stop) };
+        let Some(session) = self.clients.sessions.id_of(slot) else {
+            return Ok(Flow::Stop);
+        };
         let mut waits = Waits::new();
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         for filter in &unsubscribe.filters {
@@ -139,8 +155,11 @@ impl Engine {
             if known {
                 self.remove_subscription(session, *filter, &mut waits);
             }
-            let reason =
-                if known { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
+            let reason = if known {
+                ReasonCode::Success
+            } else {
+                ReasonCode::NoSubscriptionExisted
+            };
             reasons.push(reason as u8);
         }
         let unsuback = UnsubAck {
@@ -178,8 +197,12 @@ impl Engine {
 
     /// Takes all subscriptions of a session out, at its end.
     pub(super) fn drop_subscriptions(&mut self, slot: u32) {
-        let Some(id) = self.clients.sessions.id_of(slot) else { return };
-        let Some(session) = self.clients.sessions.at_mut(slot) else { return };
+        let Some(id) = self.clients.sessions.id_of(slot) else {
+            return;
+        };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
         let names = std::mem::take(&mut session.subscriptions);
         let mut nobody_waits = Waits::new();
         for name in names.iter() {
@@ -193,7 +216,10 @@ impl Engine {
     fn owe_request(&mut self, id: ConnectionId, slot: u32, waits: Waits, packet: &Packet<'_>) {
         let mut encoded = Vec::new();
         let outcome = packet.encode(self.version_of(id), &mut encoded);
-        debug_assert!(outcome.is_ok(), "as many reasons as filters fit in a packet");
+        debug_assert!(
+            outcome.is_ok(),
+            "as many reasons as filters fit in a packet"
+        );
         self.owe(slot, waits, Answer::Request(encoded.into()));
     }
 }

@@ -39,7 +39,11 @@ pub struct Timers {
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { slots: (0..SLOTS).map(|_| Vec::new()).collect(), done: 0, armed: 0 }
+        Self {
+            slots: (0..SLOTS).map(|_| Vec::new()).collect(),
+            done: 0,
+            armed: 0,
+        }
     }
 }
 
@@ -97,7 +101,10 @@ impl Timers {
         self.armed == 0
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below SLOTS")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the remainder is below SLOTS"
+    )]
     fn slot(tick: u64) -> usize {
         (tick % SLOTS as u64) as usize
     }
@@ -108,7 +115,10 @@ mod tests {
     use super::*;
 
     fn session(slot: u32) -> Timer {
-        Timer::Session(SessionId { slot, generation: 0 })
+        Timer::Session(SessionId {
+            slot,
+            generation: 0,
+        })
     }
 
     fn at(millis: u64) -> Timestamp {

@@ -51,6 +51,8 @@ pub enum Stored {
 struct Entry {
     message: Rc<Message>,
     stamp: Stamp,
+    /// Place in the order in which this shard stored things.
+    order: u64,
 }
 
 /// All retained messages, as one shard knows them.
@@ -60,6 +62,8 @@ pub struct Retained {
     /// Sum of the messages' lengths.
     bytes: usize,
     tombstones: Tombstones,
+    /// Counts what was stored here.
+    stored: u64,
     /// Where the next sweep goes on.
     swept_to: Vec<u8>,
     /// Buffer for the key of a message.
@@ -74,6 +78,7 @@ impl Retained {
             entries: BTreeMap::new(),
             bytes: 0,
             tombstones: Tombstones::new(hasher),
+            stored: 0,
             swept_to: Vec::new(),
             key: Vec::new(),
         }
@@ -97,13 +102,18 @@ impl Retained {
             return Stored::Deleted;
         }
         self.bytes += message.len();
+        self.stored += 1;
+        let fresh = Entry {
+            message,
+            stamp,
+            order: self.stored,
+        };
         if let Some(entry) = existing {
             self.bytes -= entry.message.len();
-            *entry = Entry { message, stamp };
+            *entry = fresh;
             Stored::Replaced
         } else {
-            self.entries
-                .insert(self.key.as_slice().into(), Entry { message, stamp });
+            self.entries.insert(self.key.as_slice().into(), fresh);
             Stored::Added
         }
     }
@@ -126,11 +136,23 @@ impl Retained {
         messages <= max_messages && (self.bytes - freed).saturating_add(bytes) <= max_bytes
     }
 
+    /// A cursor for a subscription that begins now. It passes over what is stored
+    /// later: the subscriber gets that live, and must not get it twice.
+    #[must_use]
+    pub const fn cursor(&self) -> RetainedCursor {
+        RetainedCursor {
+            at: Vec::new(),
+            passed: false,
+            done: false,
+            as_of: self.stored,
+        }
+    }
+
     /// The next message that matches `filter`, in level order of the topics.
     ///
     /// The filter must be the same for the whole life of the cursor, and the store
-    /// may change between two calls: a topic that stays is never passed over, and
-    /// none comes twice. Each topic looked at costs one of `steps`; with none left
+    /// may change between two calls: a message that stays is never passed over, and
+    /// none comes twice or that was stored after the cursor was made. Each topic looked at costs one of `steps`; with none left
     /// the answer is `None` while the cursor is not [done](RetainedCursor::is_done).
     pub fn next(
         &self,
@@ -158,7 +180,7 @@ impl Retained {
             match judge(filter, key) {
                 Verdict::Match => {
                     cursor.pass(key);
-                    if !entry.message.is_expired(now) {
+                    if entry.order <= cursor.as_of && !entry.message.is_expired(now) {
                         return Some(&entry.message);
                     }
                 }
@@ -232,7 +254,7 @@ impl Retained {
 }
 
 /// How far the answer to one subscription has come.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Debug)]
 pub struct RetainedCursor {
     /// A bound in level order: everything before it is dealt with. Empty only before the first step
     /// and for filters that start with a wildcard.
@@ -240,19 +262,11 @@ pub struct RetainedCursor {
     /// Whether a topic that equals `at` is dealt with too.
     passed: bool,
     done: bool,
+    /// The last message stored before the cursor was made.
+    as_of: u64,
 }
 
 impl RetainedCursor {
-    /// At the beginning.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            at: Vec::new(),
-            passed: false,
-            done: false,
-        }
-    }
-
     /// Whether nothing can follow.
     #[must_use]
     pub const fn is_done(&self) -> bool {
