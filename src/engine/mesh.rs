@@ -9,7 +9,7 @@
 use std::rc::Rc;
 
 use super::Engine;
-use super::peer::{PeerBatch, PeerItem, measure};
+use super::peer::{Lane, PeerBatch, PeerItem, measure};
 use super::publication::Publication;
 use crate::ids::{ConnectionId, ShardId};
 use crate::session::answers::Waits;
@@ -93,16 +93,17 @@ impl Engine {
         self.release_held();
     }
 
+    /// Closes items whose effects third shards (or the sender itself, as the home of
+    /// a chosen member) have accepted by now.
     fn close_open_items(&mut self) {
-        for index in 0..self.lanes.len() {
-            if self.lanes[index].has_open() {
-                // The lane is looked at while all lanes are asked: it is taken out.
-                let mut lane =
-                    std::mem::replace(&mut self.lanes[index], super::peer::Lane::new(self.shard));
-                let lanes = &self.lanes;
-                lane.close_open(|wait| lanes[wait.shard.index()].has_accepted(wait));
-                self.lanes[index] = lane;
-            }
+        if !self.lanes.iter().any(Lane::has_open) {
+            return;
+        }
+        let accepted: Vec<_> = self.lanes.iter().map(Lane::accepted).collect();
+        for lane in &mut self.lanes {
+            lane.close_open(|wait| {
+                accepted[wait.shard.index()][usize::from(wait.rank)] >= wait.sequence
+            });
         }
     }
 

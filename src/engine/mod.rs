@@ -41,6 +41,9 @@ mod stop;
 mod subscribe;
 mod wake;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

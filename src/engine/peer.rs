@@ -206,6 +206,12 @@ impl Lane {
         }
     }
 
+    /// How many items the other side has accepted, per rank.
+    #[must_use]
+    pub fn accepted(&self) -> [u64; RANKS] {
+        self.theirs.accepted
+    }
+
     /// Whether the other side has accepted as far as this.
     #[must_use]
     pub fn has_accepted(&self, wait: &Wait) -> bool {
