@@ -85,6 +85,14 @@ impl InterestTable {
         }
     }
 
+    /// Whether no shard has anything registered.
+    #[cfg(test)]
+    pub(super) fn is_blank(&self) -> bool {
+        let words = self.slots.iter().chain(&self.shapes);
+        words.map(|word| word.load(SeqCst)).all(|word| word == 0)
+            && self.prefixes.iter().all(|shards| shards.load(SeqCst) == 0)
+    }
+
     /// Slot of the filters that are this very topic.
     fn exact_slot(&self, topic: &str) -> u32 {
         self.slot(self.hasher.hash_one(topic))

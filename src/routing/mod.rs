@@ -35,3 +35,6 @@ pub use retained::{Retained, RetainedCursor, Stamp, Stored};
 pub use shared::{GroupChoice, Member, SharedGroups};
 pub use subscribers::Match;
 pub use subscriptions::{Inserted, Matches, Removed, Subscriptions};
+
+#[cfg(test)]
+mod tests;
