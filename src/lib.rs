@@ -3,4 +3,9 @@
 
 extern crate alloc;
 
+pub mod ids;
+pub mod message;
 pub mod protocol;
+#[cfg(feature = "broker")]
+pub mod routing;
+pub mod time;

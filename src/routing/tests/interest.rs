@@ -12,7 +12,9 @@ use crate::ids::ShardId;
 use crate::routing::{Interest, InterestTable};
 
 fn halves(table: &Arc<InterestTable>, shards: u16) -> Vec<Interest> {
-    (0..shards).map(|shard| Interest::new(Arc::clone(table), ShardId(shard))).collect()
+    (0..shards)
+        .map(|shard| Interest::new(Arc::clone(table), ShardId(shard)))
+        .collect()
 }
 
 fn shards_for(interest: &Interest, topic: &str) -> Vec<u16> {
@@ -124,7 +126,11 @@ fn a_shape_without_a_place_stands_for_its_literal_beginning() {
     }
     halves[0].add(filter("p/q/+/+/+"));
     assert_eq!(shards_for(&halves[1], "p/q/r/s/t"), [0]);
-    assert_eq!(shards_for(&halves[1], "p/q"), [0], "a false positive of the prefix");
+    assert_eq!(
+        shards_for(&halves[1], "p/q"),
+        [0],
+        "a false positive of the prefix"
+    );
     assert!(shards_for(&halves[1], "p/r/r/s/t").is_empty());
     // The first 64 shapes go; their places serve others.
     for shape in 1..=64_u32 {
@@ -171,13 +177,22 @@ fn a_filter_that_was_there_all_along_is_seen_by_every_thread() {
     let filters: Vec<String> = (0..160_u32)
         .map(|i| {
             let levels = (0..7).map(|level| if i >> level & 1 == 1 { "+" } else { "a" });
-            levels.chain((i >= 128).then_some("#")).collect::<Vec<_>>().join("/")
+            levels
+                .chain((i >= 128).then_some("#"))
+                .collect::<Vec<_>>()
+                .join("/")
         })
         .collect();
-    let topics = ["a/a/a/a/a/a/a", "a/b/a/b/a/b/a", "b/b/b/b/b/b/b", "a/a/a/a/a/a/a/c"];
+    let topics = [
+        "a/a/a/a/a/a/a",
+        "a/b/a/b/a/b/a",
+        "b/b/b/b/b/b/b",
+        "a/a/a/a/a/a/a/c",
+    ];
     // Odd: the filter is registered, from after `add` to before `remove`.
-    let epochs: Vec<AtomicU64> =
-        (0..usize::from(SHARDS) * filters.len()).map(|_| AtomicU64::new(0)).collect();
+    let epochs: Vec<AtomicU64> = (0..usize::from(SHARDS) * filters.len())
+        .map(|_| AtomicU64::new(0))
+        .collect();
     let table = Arc::new(InterestTable::with_slot_bits(SHARDS, hasher(), 10));
     let run = |shard: u16| {
         let mut interest = Interest::new(Arc::clone(&table), ShardId(shard));
@@ -194,14 +209,21 @@ fn a_filter_that_was_there_all_along_is_seen_by_every_thread() {
                 own.fetch_add(1, SeqCst);
                 interest.remove(filter(&filters[mine]));
             }
-            let (peer, of) = (random.below(SHARDS.into()) as u16, random.below(filters.len()));
+            let (peer, of) = (
+                u16::try_from(random.below(SHARDS.into())).expect("a shard"),
+                random.below(filters.len()),
+            );
             let topic = topics[random.below(topics.len())];
             let before = epoch(peer, of).load(SeqCst);
             let found = shards_for(&interest, topic);
             let throughout = before % 2 == 1 && epoch(peer, of).load(SeqCst) == before;
             if throughout && peer != shard && filter(&filters[of]).matches(topic) {
                 checked += 1;
-                assert!(found.contains(&peer), "{} of shard {peer} for {topic}", filters[of]);
+                assert!(
+                    found.contains(&peer),
+                    "{} of shard {peer} for {topic}",
+                    filters[of]
+                );
             }
         }
         for (of, text) in filters.iter().enumerate() {
@@ -213,11 +235,18 @@ fn a_filter_that_was_there_all_along_is_seen_by_every_thread() {
         checked
     };
     let checked = thread::scope(|scope| {
-        let threads: Vec<_> = (0..SHARDS).map(|shard| scope.spawn(move || run(shard))).collect();
+        let threads: Vec<_> = (0..SHARDS)
+            .map(|shard| scope.spawn(move || run(shard)))
+            .collect();
         let results = threads.into_iter().map(|thread| thread.join());
-        results.map(|result| result.expect("no thread missed a filter")).sum::<u64>()
+        results
+            .map(|result| result.expect("no thread missed a filter"))
+            .sum::<u64>()
     });
-    assert!(checked > 100, "only {checked} publishes met a filter that stayed");
+    assert!(
+        checked > 100,
+        "only {checked} publishes met a filter that stayed"
+    );
     assert!(table.is_blank());
 }
 
@@ -240,5 +269,8 @@ fn filters_on_many_shards_are_all_named() {
         expected.insert(shard, ());
     }
     expected.remove(&14);
-    assert_eq!(shards_for(&halves[14], "a/b"), expected.into_keys().collect::<Vec<_>>());
+    assert_eq!(
+        shards_for(&halves[14], "a/b"),
+        expected.into_keys().collect::<Vec<_>>()
+    );
 }

@@ -64,7 +64,9 @@ fn a_filter_stays_below_500_bytes_and_a_subscriber_below_24() {
     let (_, exact) = of_exact_filters();
     let (_, wildcard) = of_wildcard_filters();
     let (_, subscriber) = of_subscribers();
-    println!("bytes per exact filter {exact:.0}, wildcard filter {wildcard:.0}, further subscriber {subscriber:.1}");
+    println!(
+        "bytes per exact filter {exact:.0}, wildcard filter {wildcard:.0}, further subscriber {subscriber:.1}"
+    );
     assert!(exact < 500.0 && wildcard < 500.0 && subscriber < 24.0);
 }
 
@@ -105,15 +107,27 @@ fn time_of_matches() {
         black_box(index.matches(topic(i), None).entries().len());
     };
     let (mut exact, _) = of_exact_filters();
-    time("match, 100,000 exact filters", 100_000, |i| matching(&mut exact, i));
+    time("match, 100,000 exact filters", 100_000, |i| {
+        matching(&mut exact, i)
+    });
     let (mut wildcard, _) = of_wildcard_filters();
-    time("match, 100,000 wildcard filters", 100_000, |i| matching(&mut wildcard, i));
+    time("match, 100,000 wildcard filters", 100_000, |i| {
+        matching(&mut wildcard, i)
+    });
     insert(&mut exact, "#", 7);
-    time("match, 100,000 exact filters and one #: 2 merged", 100_000, |i| matching(&mut exact, i));
+    time(
+        "match, 100,000 exact filters and one #: 2 merged",
+        100_000,
+        |i| matching(&mut exact, i),
+    );
     for session in 0..10_000 {
         insert(&mut exact, "#", session);
     }
-    time("match, one of 100,000 and # of 10,000, merged each time", 2_000, |i| matching(&mut exact, i));
+    time(
+        "match, one of 100,000 and # of 10,000, merged each time",
+        2_000,
+        |i| matching(&mut exact, i),
+    );
     let one = |index: &mut Subscriptions| {
         black_box(index.matches(&topics[0], None).entries().len());
     };
@@ -122,15 +136,23 @@ fn time_of_matches() {
     time("match, one filter of 100,000 subscribers", 100_000, |_| {
         black_box(fan.matches("a/b", None).entries().len());
     });
-    time("subscribe and unsubscribe beside 100,000 subscribers", 100_000, |i| {
-        insert(&mut fan, "a/+", FILTERS + i % 7);
-        fan.remove(filter("a/+"), FILTERS + i % 7);
-    });
-    time("subscribe and unsubscribe one of 100,000 wildcard filters", 100_000, |i| {
-        let text = format!("site/{}/device/x{}/+/#", i % 100, i % 1000);
-        insert(&mut wildcard, &text, i);
-        wildcard.remove(filter(&text), i);
-    });
+    time(
+        "subscribe and unsubscribe beside 100,000 subscribers",
+        100_000,
+        |i| {
+            insert(&mut fan, "a/+", FILTERS + i % 7);
+            fan.remove(filter("a/+"), FILTERS + i % 7);
+        },
+    );
+    time(
+        "subscribe and unsubscribe one of 100,000 wildcard filters",
+        100_000,
+        |i| {
+            let text = format!("site/{}/device/x{}/+/#", i % 100, i % 1000);
+            insert(&mut wildcard, &text, i);
+            wildcard.remove(filter(&text), i);
+        },
+    );
 }
 
 #[test]
@@ -158,16 +180,33 @@ fn time_of_interest() {
     ask("interest, 64 shapes and prefixes");
 }
 
-const TOPICS: [&str; 3] = ["site/7/device/8/state", "site/8/device/9/state", "a/b/c/d/e/f/g/h"];
+const TOPICS: [&str; 3] = [
+    "site/7/device/8/state",
+    "site/8/device/9/state",
+    "a/b/c/d/e/f/g/h",
+];
 
 #[test]
 #[ignore = "prints times, which mean something in release only"]
 fn time_of_retained() {
     let messages: Vec<_> = (0..FILTERS)
         .map(|i| format!("site/{}/device/{i}/state", i % 100))
-        .map(|topic| Rc::new(Message::new(&topic, b"", b"payload", QoS::AtMostOnce, true, None)))
+        .map(|topic| {
+            Rc::new(Message::new(
+                &topic,
+                b"",
+                b"payload",
+                QoS::AtMostOnce,
+                true,
+                None,
+            ))
+        })
         .collect();
-    let stamp = |sequence| Stamp { millis: 0, shard: ShardId(0), sequence };
+    let stamp = |sequence| Stamp {
+        millis: 0,
+        shard: ShardId(0),
+        sequence,
+    };
     let (mut retained, bytes) = bytes_per(FILTERS, || {
         let mut retained = Retained::new(hasher());
         for message in &messages {
@@ -184,9 +223,13 @@ fn time_of_retained() {
     });
     for text in ["#", "site/+/device/+/state"] {
         let mut cursor = RetainedCursor::new();
-        time(&format!("retained: next of {text} over 100,000"), FILTERS / 5, |_| {
-            let mut steps = usize::MAX;
-            black_box(retained.next(filter(text), &mut cursor, Timestamp::ZERO, &mut steps));
-        });
+        time(
+            &format!("retained: next of {text} over 100,000"),
+            FILTERS / 5,
+            |_| {
+                let mut steps = usize::MAX;
+                black_box(retained.next(filter(text), &mut cursor, Timestamp::ZERO, &mut steps));
+            },
+        );
     }
 }

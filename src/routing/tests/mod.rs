@@ -67,14 +67,20 @@ fn any_topic(max_levels: usize) -> impl Strategy<Value = String> {
 }
 
 fn any_filter(max_levels: usize) -> impl Strategy<Value = String> {
-    (any_topic(max_levels), any::<u16>(), prop::bool::weighted(0.3), prop::bool::weighted(0.05))
+    (
+        any_topic(max_levels),
+        any::<u16>(),
+        prop::bool::weighted(0.3),
+        prop::bool::weighted(0.05),
+    )
         .prop_map(|(topic, plus, multi, all)| {
             if all {
                 return "#".to_owned();
             }
             let levels = topic.split('/').enumerate();
-            let mut levels: Vec<&str> =
-                levels.map(|(i, level)| if plus >> i & 3 == 3 { "+" } else { level }).collect();
+            let mut levels: Vec<&str> = levels
+                .map(|(i, level)| if plus >> i & 3 == 3 { "+" } else { level })
+                .collect();
             if multi {
                 levels.push("#");
             }

@@ -16,11 +16,22 @@ const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
 fn message(topic: &str, payload: &str, expires_at: Option<Timestamp>) -> Rc<Message> {
     let payload = payload.as_bytes();
-    Rc::new(Message::new(topic, b"", payload, QoS::AtMostOnce, true, expires_at))
+    Rc::new(Message::new(
+        topic,
+        b"",
+        payload,
+        QoS::AtMostOnce,
+        true,
+        expires_at,
+    ))
 }
 
 fn stamp(sequence: u64) -> Stamp {
-    Stamp { millis: 1_000_000, shard: ShardId(0), sequence }
+    Stamp {
+        millis: 1_000_000,
+        shard: ShardId(0),
+        sequence,
+    }
 }
 
 /// Everything that matches, asked for with so many steps at a time.
@@ -61,17 +72,32 @@ struct Naive(BTreeMap<String, (u64, Option<Rc<Message>>)>);
 impl Naive {
     /// The message that a subscriber would get.
     fn get(&self, topic: &str) -> Option<&Rc<Message>> {
-        self.0.get(topic)?.1.as_ref().filter(|message| !message.is_expired(NOW))
+        self.0
+            .get(topic)?
+            .1
+            .as_ref()
+            .filter(|message| !message.is_expired(NOW))
     }
 
     fn matching(&self, text: &str) -> BTreeSet<String> {
         let topics = self.0.keys().filter(|topic| self.get(topic).is_some());
-        topics.filter(|topic| filter(text).matches(topic)).cloned().collect()
+        topics
+            .filter(|topic| filter(text).matches(topic))
+            .cloned()
+            .collect()
     }
 
-    fn store(&mut self, retained: &mut Retained, operation: (String, u64, u8, bool)) -> Result<(), TestCaseError> {
+    fn store(
+        &mut self,
+        retained: &mut Retained,
+        operation: (String, u64, u8, bool),
+    ) -> Result<(), TestCaseError> {
         let (topic, sequence, payload, expired) = operation;
-        let text = if payload == 0 { String::new() } else { format!("{payload} at {sequence}") };
+        let text = if payload == 0 {
+            String::new()
+        } else {
+            format!("{payload} at {sequence}")
+        };
         let message = message(&topic, &text, expired.then_some(NOW));
         let stored = retained.store(Rc::clone(&message), stamp(sequence));
         let before = self.0.get(&topic);
@@ -86,9 +112,13 @@ impl Naive {
             *latest == sequence && message.as_ref().is_none_or(|m| m.is_expired(NOW))
                 || message.as_ref().is_some_and(|m| m.is_expired(NOW))
         });
-        prop_assert!(uncertain || stored == expected, "{stored:?} is not {expected:?}");
+        prop_assert!(
+            uncertain || stored == expected,
+            "{stored:?} is not {expected:?}"
+        );
         if stored != Stored::Stale {
-            self.0.insert(topic, (sequence, (payload > 0).then_some(message)));
+            self.0
+                .insert(topic, (sequence, (payload > 0).then_some(message)));
         }
         Ok(())
     }
@@ -174,7 +204,10 @@ fn filled(topics: impl Iterator<Item = String>) -> Retained {
 /// How many matches, and how many topics were looked at for them.
 fn cost(retained: &Retained, text: &str) -> (usize, usize) {
     let (mut cursor, mut steps, mut found) = (RetainedCursor::new(), usize::MAX, 0);
-    while retained.next(filter(text), &mut cursor, NOW, &mut steps).is_some() {
+    while retained
+        .next(filter(text), &mut cursor, NOW, &mut steps)
+        .is_some()
+    {
         found += 1;
     }
     assert!(cursor.is_done());
@@ -203,7 +236,8 @@ fn a_wildcard_does_not_look_at_what_a_literal_level_rules_out() {
 
 #[test]
 fn a_hostile_filter_costs_a_step_or_two_per_topic() {
-    let retained = filled((0..500_usize).map(|i| vec!["a"; i % 100 + 1].join("/") + &format!("/{i}")));
+    let retained =
+        filled((0..500_usize).map(|i| vec!["a"; i % 100 + 1].join("/") + &format!("/{i}")));
     let text = vec!["+"; 100].join("/") + "/x";
     let (found, steps) = cost(&retained, &text);
     assert_eq!(found, 0);
@@ -213,10 +247,22 @@ fn a_hostile_filter_costs_a_step_or_two_per_topic() {
 #[test]
 fn a_deletion_outlives_an_older_publish_that_comes_late() {
     let mut retained = Retained::new(hasher());
-    assert_eq!(retained.store(message("t", "", None), stamp(5)), Stored::Deleted);
-    assert_eq!(retained.store(message("t", "old", None), stamp(4)), Stored::Stale);
-    assert_eq!(retained.store(message("t", "new", None), stamp(6)), Stored::Added);
-    assert_eq!(retained.store(message("t", "", None), stamp(5)), Stored::Stale);
+    assert_eq!(
+        retained.store(message("t", "", None), stamp(5)),
+        Stored::Deleted
+    );
+    assert_eq!(
+        retained.store(message("t", "old", None), stamp(4)),
+        Stored::Stale
+    );
+    assert_eq!(
+        retained.store(message("t", "new", None), stamp(6)),
+        Stored::Added
+    );
+    assert_eq!(
+        retained.store(message("t", "", None), stamp(5)),
+        Stored::Stale
+    );
     assert_eq!(retained.len(), 1);
 }
 
@@ -240,7 +286,10 @@ fn room_is_judged_by_what_would_be_there_afterwards() {
     let mut retained = Retained::new(hasher());
     retained.store(message("a", "12345", None), stamp(1));
     assert_eq!(retained.bytes(), 6);
-    assert!(retained.has_room("a", 10, 1, 10), "it takes the place of what is there");
+    assert!(
+        retained.has_room("a", 10, 1, 10),
+        "it takes the place of what is there"
+    );
     assert!(!retained.has_room("a", 11, 1, 10));
     assert!(!retained.has_room("b", 1, 1, 10));
     assert!(retained.has_room("b", 4, 2, 10));

@@ -10,7 +10,10 @@ use crate::protocol::QoS;
 use crate::routing::{Member, SharedGroups};
 
 fn session(slot: u32) -> SessionId {
-    SessionId { slot, generation: slot / 3 }
+    SessionId {
+        slot,
+        generation: slot / 3,
+    }
 }
 
 fn member(slot: u32, online: bool) -> Member {
@@ -49,15 +52,24 @@ fn turns(groups: &mut SharedGroups, messages: usize) -> BTreeMap<u32, usize> {
 fn online_members_take_turns() {
     let mut groups = SharedGroups::new(hasher());
     for slot in 0..5 {
-        assert_eq!(groups.join("g", filter("t"), member(slot, slot != 2)), slot == 0);
+        assert_eq!(
+            groups.join("g", filter("t"), member(slot, slot != 2)),
+            slot == 0
+        );
     }
     let even = BTreeMap::from([(0, 100), (1, 100), (3, 100), (4, 100)]);
     assert_eq!(turns(&mut groups, 400), even);
     let left = member(4, true);
-    assert_eq!(groups.leave("g", filter("t"), left.shard, left.session), Some(false));
+    assert_eq!(
+        groups.leave("g", filter("t"), left.shard, left.session),
+        Some(false)
+    );
     let gone = member(1, true);
     groups.set_online(gone.shard, gone.session, false);
-    assert_eq!(turns(&mut groups, 400), BTreeMap::from([(0, 200), (3, 200)]));
+    assert_eq!(
+        turns(&mut groups, 400),
+        BTreeMap::from([(0, 200), (3, 200)])
+    );
 }
 
 #[test]
@@ -66,7 +78,10 @@ fn members_that_are_offline_take_turns_when_nobody_is_online() {
     for slot in 0..3 {
         groups.join("g", filter("t"), member(slot, false));
     }
-    assert_eq!(turns(&mut groups, 30), BTreeMap::from([(0, 10), (1, 10), (2, 10)]));
+    assert_eq!(
+        turns(&mut groups, 30),
+        BTreeMap::from([(0, 10), (1, 10), (2, 10)])
+    );
 }
 
 #[test]
@@ -74,17 +89,29 @@ fn a_message_given_back_goes_to_another_member() {
     let mut groups = SharedGroups::new(hasher());
     let key = |slot| Some((member(slot, true).shard, session(slot)));
     groups.join("g", filter("t"), member(0, true));
-    assert_eq!(groups.choose_in("g", filter("t"), key(0)), None, "there is no other");
+    assert_eq!(
+        groups.choose_in("g", filter("t"), key(0)),
+        None,
+        "there is no other"
+    );
     groups.join("g", filter("t"), member(1, false));
     for _ in 0..10 {
         let other = groups.choose_in("g", filter("t"), key(0));
-        assert_eq!(other, Some(member(1, false)), "better one that is offline than none");
+        assert_eq!(
+            other,
+            Some(member(1, false)),
+            "better one that is offline than none"
+        );
     }
     groups.join("g", filter("t"), member(2, true));
     groups.join("g", filter("t"), member(3, true));
     let mut to = BTreeSet::new();
     for _ in 0..20 {
-        to.extend(groups.choose_in("g", filter("t"), key(0)).map(|member| member.session.slot));
+        to.extend(
+            groups
+                .choose_in("g", filter("t"), key(0))
+                .map(|member| member.session.slot),
+        );
     }
     assert_eq!(to, BTreeSet::from([2, 3]));
     assert!(groups.choose_in("g", filter("t"), None).is_some());
@@ -130,22 +157,49 @@ fn any_operation() -> impl Strategy<Value = Operation> {
 /// The oracle: whether a member is online, by group, filter and slot.
 type Naive = BTreeMap<(String, String, u32), bool>;
 
-fn members<'a>(naive: &'a Naive, group: &'a str, text: &'a str) -> impl Iterator<Item = (u32, bool)> + Clone + 'a {
-    let ours = naive.iter().filter(move |((g, t, _), _)| g == group && t == text);
+fn members<'a>(
+    naive: &'a Naive,
+    group: &'a str,
+    text: &'a str,
+) -> impl Iterator<Item = (u32, bool)> + Clone + 'a {
+    let ours = naive
+        .iter()
+        .filter(move |((g, t, _), _)| g == group && t == text);
     ours.map(|((.., slot), online)| (*slot, *online))
 }
 
-fn leave(groups: &mut SharedGroups, naive: &mut Naive, key: (String, String, u32)) -> Result<(), TestCaseError> {
-    let left = groups.leave(&key.0, filter(&key.1), member(key.2, true).shard, session(key.2));
-    let expected = naive.remove(&key).map(|_| members(naive, &key.0, &key.1).next().is_none());
+fn leave(
+    groups: &mut SharedGroups,
+    naive: &mut Naive,
+    key: (String, String, u32),
+) -> Result<(), TestCaseError> {
+    let left = groups.leave(
+        &key.0,
+        filter(&key.1),
+        member(key.2, true).shard,
+        session(key.2),
+    );
+    let expected = naive
+        .remove(&key)
+        .map(|_| members(naive, &key.0, &key.1).next().is_none());
     prop_assert_eq!(left, expected);
     Ok(())
 }
 
-fn check_choice(groups: &mut SharedGroups, naive: &Naive, topic: &str) -> Result<(), TestCaseError> {
+fn check_choice(
+    groups: &mut SharedGroups,
+    naive: &Naive,
+    topic: &str,
+) -> Result<(), TestCaseError> {
     let chosen = chosen(groups, topic);
-    let names: BTreeSet<_> = naive.keys().map(|(group, text, _)| (group.clone(), text.clone())).collect();
-    let matching: Vec<_> = names.into_iter().filter(|(_, text)| filter(text).matches(topic)).collect();
+    let names: BTreeSet<_> = naive
+        .keys()
+        .map(|(group, text, _)| (group.clone(), text.clone()))
+        .collect();
+    let matching: Vec<_> = names
+        .into_iter()
+        .filter(|(_, text)| filter(text).matches(topic))
+        .collect();
     prop_assert_eq!(chosen.keys().cloned().collect::<Vec<_>>(), matching);
     for ((group, text), slot) in chosen {
         let anyone_online = members(naive, &group, &text).any(|(_, online)| online);
@@ -154,11 +208,18 @@ fn check_choice(groups: &mut SharedGroups, naive: &Naive, topic: &str) -> Result
     Ok(())
 }
 
-fn apply(groups: &mut SharedGroups, naive: &mut Naive, operation: Operation) -> Result<(), TestCaseError> {
+fn apply(
+    groups: &mut SharedGroups,
+    naive: &mut Naive,
+    operation: Operation,
+) -> Result<(), TestCaseError> {
     match operation {
         Operation::Join(group, text, slot, online) => {
             let first = members(naive, GROUPS[group], &text).next().is_none();
-            prop_assert_eq!(groups.join(GROUPS[group], filter(&text), member(slot, online)), first);
+            prop_assert_eq!(
+                groups.join(GROUPS[group], filter(&text), member(slot, online)),
+                first
+            );
             naive.insert((GROUPS[group].to_owned(), text, slot), online);
         }
         Operation::Leave(which) if !naive.is_empty() => {
@@ -181,7 +242,9 @@ fn apply(groups: &mut SharedGroups, naive: &mut Naive, operation: Operation) -> 
             let anyone_online = others.clone().any(|(_, online)| online);
             match groups.choose_in(&group, filter(&text), exclude) {
                 Some(to) => prop_assert!(
-                    others.clone().any(|other| other == (to.session.slot, anyone_online))
+                    others
+                        .clone()
+                        .any(|other| other == (to.session.slot, anyone_online))
                 ),
                 None => prop_assert_eq!(others.count(), 0),
             }

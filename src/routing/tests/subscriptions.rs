@@ -29,7 +29,9 @@ impl Naive {
             if !filter(text).matches(topic) || options.no_local && publisher == Some(*session) {
                 continue;
             }
-            let (qos, retain, ids) = answer.entry(*session).or_insert((options.qos, false, vec![]));
+            let (qos, retain, ids) = answer
+                .entry(*session)
+                .or_insert((options.qos, false, vec![]));
             *qos = (*qos).max(options.qos);
             *retain |= options.retain_as_published;
             ids.extend(id.map(NonZeroU32::get));
@@ -67,7 +69,9 @@ fn any_operation(
     filters: impl Strategy<Value = String> + Clone + 'static,
     sessions: u32,
 ) -> impl Strategy<Value = Operation> {
-    let id = prop::option::of((1..=268_435_455_u32).prop_map(|id| NonZeroU32::MIN.saturating_add(id - 1)));
+    let id = prop::option::of(
+        (1..=268_435_455_u32).prop_map(|id| NonZeroU32::MIN.saturating_add(id - 1)),
+    );
     prop_oneof![
         6 => (filters.clone(), 0..sessions, any_options(), id)
             .prop_map(|(filter, session, options, id)| Operation::Subscribe(filter, session, options, id)),
@@ -86,7 +90,13 @@ fn agree(operations: Vec<Operation>) -> Result<(), TestCaseError> {
                 let first_of_filter = !naive.has_filter(&text);
                 let inserted = index.insert(filter(&text), session, options, id);
                 let new_subscription = naive.0.insert((text, session), (options, id)).is_none();
-                prop_assert_eq!(inserted, Inserted { new_subscription, first_of_filter });
+                prop_assert_eq!(
+                    inserted,
+                    Inserted {
+                        new_subscription,
+                        first_of_filter
+                    }
+                );
             }
             Operation::Unsubscribe(which) if !naive.0.is_empty() => {
                 let (text, session) = (*which.get(&naive.0.keys().collect::<Vec<_>>())).clone();
@@ -110,7 +120,7 @@ fn agree(operations: Vec<Operation>) -> Result<(), TestCaseError> {
     }
     prop_assert!(index.is_empty());
     prop_assert_eq!(index.filters(), 0);
-    prop_assert_eq!(index.inner_sizes().0, (0, (0, 0, 0)), "nothing is left behind");
+    prop_assert_eq!(index.index_sizes(), [0; 4], "nothing is left behind");
     Ok(())
 }
 
@@ -122,13 +132,16 @@ fn unsubscribe(
 ) -> Result<(), TestCaseError> {
     let removed = index.remove(filter(&text), session);
     let expected = naive.0.remove(&(text.clone(), session));
-    let expected = expected.map(|_| Removed { last_of_filter: !naive.has_filter(&text) });
+    let expected = expected.map(|_| Removed {
+        last_of_filter: !naive.has_filter(&text),
+    });
     prop_assert_eq!(removed, expected);
     Ok(())
 }
 
 fn few_filters() -> impl Strategy<Value = String> + Clone {
-    prop::sample::select(vec!["#", "a/#", "a/b", "+/b", "a/+", "$s/#", "+", "a"]).prop_map(str::to_owned)
+    prop::sample::select(vec!["#", "a/#", "a/b", "+/b", "a/+", "$s/#", "+", "a"])
+        .prop_map(str::to_owned)
 }
 
 proptest! {
@@ -187,7 +200,10 @@ fn every_identifier_of_overlapping_subscriptions_is_there() {
     }
     expected.sort_unstable();
     let answer = delivered(&mut index, "a/a/a/a/a/a/a/a/a/a", None);
-    assert_eq!(answer, Answer::from([(5, (QoS::AtLeastOnce, false, expected))]));
+    assert_eq!(
+        answer,
+        Answer::from([(5, (QoS::AtLeastOnce, false, expected))])
+    );
 }
 
 #[test]
@@ -197,12 +213,17 @@ fn hostile_shapes_cost_no_more_than_the_nodes_they_made() {
     let mut session = 0;
     for length in 1..=depth {
         let plus = vec!["+"; length].join("/");
-        for text in [format!("{plus}/#"), format!("{plus}/a"), format!("a/{plus}"), plus.clone()] {
+        for text in [
+            format!("{plus}/#"),
+            format!("{plus}/a"),
+            format!("a/{plus}"),
+            plus.clone(),
+        ] {
             index.insert(filter(&text), session, options(QoS::AtMostOnce), None);
             session += 1;
         }
     }
-    let (_, (nodes, ..)) = index.inner_sizes().0;
+    let [_, nodes, ..] = index.index_sizes();
     assert!(nodes <= 4 * depth + 4, "{nodes} nodes");
     // A walk that tried every way through the tree would not end in our lifetime.
     let topic = vec!["a"; depth].join("/");
@@ -229,12 +250,12 @@ fn a_match_allocates_nothing_once_warm() {
 fn a_change_elsewhere_spoils_no_kept_list() {
     let mut index = subscribed(&["a/+", "#"], 500);
     index.matches("a/1", None);
-    let kept = index.inner_sizes().1;
+    let kept = index.cache_sizes();
     assert_eq!(kept.0, 1);
     index.insert(filter("elsewhere"), 1, options(QoS::AtMostOnce), None);
     // Another topic, the same filters: the same list.
     assert_eq!(index.matches("a/2", None).entries().len(), 500);
-    assert_eq!(index.inner_sizes().1, kept);
+    assert_eq!(index.cache_sizes(), kept);
     index.insert(filter("#"), 1000, options(QoS::AtMostOnce), None);
     assert_eq!(index.matches("a/2", None).entries().len(), 501);
 }
@@ -243,10 +264,17 @@ fn a_change_elsewhere_spoils_no_kept_list() {
 fn kept_lists_stay_within_their_bounds() {
     let mut index = subscribed(&["a/+", "#"], 10_000);
     for change in 0..2_000 {
-        let qos = if change % 2 == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+        let qos = if change % 2 == 0 {
+            QoS::AtMostOnce
+        } else {
+            QoS::AtLeastOnce
+        };
         index.insert(filter("#"), change % 10_000, options(qos), None);
         assert_eq!(index.matches("a/1", None).entries().len(), 10_000);
-        let (lists, bytes) = index.inner_sizes().1;
-        assert!(lists <= 4096 && bytes <= 16 << 20, "{lists} lists, {bytes} bytes");
+        let (lists, bytes) = index.cache_sizes();
+        assert!(
+            lists <= 4096 && bytes <= 16 << 20,
+            "{lists} lists, {bytes} bytes"
+        );
     }
 }
