@@ -7,7 +7,7 @@ use std::thread;
 
 use proptest::prelude::*;
 
-use super::{allocations, any_filter, any_topic, filter, hasher};
+use super::{allocations, any_filter, any_topic, cases, filter, hasher};
 use crate::ids::ShardId;
 use crate::routing::{Interest, InterestTable};
 
@@ -58,7 +58,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(cases(250))]
 
     #[test]
     fn no_shard_with_a_matching_filter_is_missed(

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 
-use super::{allocations, any_filter, any_options, any_topic, filter, hasher, options};
+use super::{allocations, any_filter, any_options, any_topic, cases, filter, hasher, options};
 use crate::protocol::{QoS, SubscriptionOptions};
 use crate::routing::{Inserted, Removed, Subscriptions};
 
@@ -145,7 +145,7 @@ fn few_filters() -> impl Strategy<Value = String> + Clone {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn any_filters_match_what_the_naive_search_finds(
@@ -156,7 +156,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn long_lists_that_overlap_match_what_the_naive_search_finds(
