@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use super::{any_filter, any_topic, filter, hasher};
+use super::{any_filter, any_topic, cases, filter, hasher};
 use crate::ids::ShardId;
 use crate::message::Message;
 use crate::protocol::QoS;
-use crate::routing::{Retained, RetainedCursor, Stamp, Stored};
+use crate::routing::{Retained, Stamp, Stored};
 use crate::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -125,7 +125,7 @@ impl Naive {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn a_cursor_sees_what_stays_and_sees_it_once(
