@@ -6,6 +6,8 @@ extern crate alloc;
 pub mod protocol;
 
 #[cfg(feature = "broker")]
+pub mod broker;
+#[cfg(feature = "broker")]
 pub mod engine;
 #[cfg(feature = "broker")]
 pub mod ids;
@@ -15,5 +17,7 @@ pub mod message;
 pub mod routing;
 #[cfg(feature = "broker")]
 pub mod session;
+#[cfg(feature = "broker")]
+mod shard;
 #[cfg(feature = "broker")]
 pub mod time;

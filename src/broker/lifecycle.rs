@@ -26,6 +26,7 @@ use super::placement::{available_cores, core_of};
 use super::preflight;
 use crate::engine::{ConnectionBudget, EngineConfig};
 use crate::ids::ShardId;
+use crate::routing::InterestTable;
 use crate::shard::{self, Assignment, Census, Clock, Command, Doorbell, LOCKED_BYTES, Milestones};
 
 /// How long the shards may take to get ready once they are built; they wait for
@@ -51,7 +52,7 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
     let max_connections =
         preflight::check_descriptors(config.max_connections, count, config.tcp.len())?;
     let (sockets, addresses) = bind(&config.tcp, count)?;
-    let connections = Arc::new(ConnectionBudget::new(max_connections));
+    let connections = ConnectionBudget::new(max_connections as usize);
     let mut shards = launch(&config, count, &cores, &connections)?;
     if let Err(error) = listen(&shards, sockets) {
         let _ = stop(std::mem::take(&mut shards), Duration::ZERO);
@@ -105,7 +106,7 @@ fn launch(
     let (go, gate) = flume::bounded(count);
     let (ready, readiness) = flume::bounded(count);
     let mut shards = Shards::default();
-    let engines = engine_configs(config, count, connections);
+    let engines = engine_configs(config, count);
     for (engine, lanes) in engines.into_iter().zip(shard::lanes(count)) {
         let shard = engine.shard;
         let system = |source| StartError::Shard { shard, source };
@@ -157,22 +158,22 @@ fn launch(
 
 /// One engine's configuration per shard, with fresh seeds that nobody outside
 /// can guess.
-fn engine_configs(
-    config: &Config,
-    count: usize,
-    connections: &Arc<ConnectionBudget>,
-) -> Vec<EngineConfig> {
+fn engine_configs(config: &Config, count: usize) -> Vec<EngineConfig> {
     let limits = Arc::new(config.limits.clone());
     let random = |n: u64| RandomState::new().hash_one(n);
     let placement_seed = [random(0), random(1), random(2), random(3)];
+    let interest_key =
+        ahash::RandomState::with_seeds(random(4), random(5), random(6), random(7));
+    let shards = u16::try_from(count).expect("at most MAX_SHARDS");
+    let interest = Arc::new(InterestTable::new(shards, interest_key));
     (0..count)
         .map(|shard| EngineConfig {
             shard: ShardId(u16::try_from(shard).expect("at most MAX_SHARDS")),
-            shards: u16::try_from(count).expect("at most MAX_SHARDS"),
+            shards,
             limits: Arc::clone(&limits),
             placement_seed,
             random_seed: random(shard as u64),
-            connections: Arc::clone(connections),
+            interest: Arc::clone(&interest),
         })
         .collect()
 }
