@@ -1,5 +1,6 @@
 //! ringmq: a sharded io_uring MQTT broker.
-#![cfg_attr(not(feature = "broker"), no_std)]
+#![cfg_attr(not(any(test, feature = "broker")), no_std)]
 
 extern crate alloc;
 
+pub mod protocol;
