@@ -3,4 +3,12 @@
 
 extern crate alloc;
 
+#[cfg(feature = "cli")]
+#[path = "cli/stand_in.rs"]
+pub mod broker;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+pub mod client;
 pub mod protocol;
+pub mod time;

@@ -8,7 +8,7 @@ use super::session::{ServerLimits, Session, SessionError, Status, Violation};
 use super::topic_alias::TopicAliases;
 use crate::protocol::{
     Acknowledge, ConnAck, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode,
-    ReasonProperties, Split, split,
+    Split, split,
 };
 use crate::time::Timestamp;
 
@@ -112,7 +112,7 @@ impl Session {
         self.outbound.restart(connack.session_present);
         for packet_id in self.outbound.releases() {
             // [MQTT-4.4.0-1]
-            let release = Packet::PubRel(acknowledge(packet_id, ReasonCode::Success));
+            let release = Packet::PubRel(Acknowledge::new(packet_id, ReasonCode::Success));
             let encoded = release.encode(self.version, &mut self.output);
             debug_assert!(encoded.is_ok());
         }
@@ -125,11 +125,11 @@ impl Session {
         match (publish.qos, publish.packet_id) {
             (QoS::AtLeastOnce, Some(packet_id)) => {
                 // [MQTT-4.3.2-4]
-                self.queue(&Packet::PubAck(acknowledge(packet_id, ReasonCode::Success)));
+                self.queue(&Packet::PubAck(Acknowledge::new(packet_id, ReasonCode::Success)));
             }
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 // [MQTT-4.3.3-8]
-                self.queue(&Packet::PubRec(acknowledge(packet_id, ReasonCode::Success)));
+                self.queue(&Packet::PubRec(Acknowledge::new(packet_id, ReasonCode::Success)));
                 if !self.inbound.receive(packet_id)? {
                     return Ok(None);
                 }
@@ -149,7 +149,7 @@ impl Session {
         };
         let Some(first) = state else {
             if !received.reason.is_error() {
-                let unknown = acknowledge(packet_id, ReasonCode::PacketIdentifierNotFound);
+                let unknown = Acknowledge::new(packet_id, ReasonCode::PacketIdentifierNotFound);
                 self.queue(&Packet::PubRel(unknown));
             }
             return None;
@@ -163,7 +163,7 @@ impl Session {
             // [MQTT-4.3.3-4]: the message itself is never sent again.
             self.outbound.release(packet_id);
         }
-        self.queue(&Packet::PubRel(acknowledge(packet_id, ReasonCode::Success)));
+        self.queue(&Packet::PubRel(Acknowledge::new(packet_id, ReasonCode::Success)));
         first.then_some(Event::Received(received))
     }
 
@@ -173,7 +173,7 @@ impl Session {
         let reason =
             if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
         // [MQTT-4.3.3-11]
-        self.queue(&Packet::PubComp(acknowledge(release.packet_id, reason)));
+        self.queue(&Packet::PubComp(Acknowledge::new(release.packet_id, reason)));
         known.then_some(Event::Released(release))
     }
 
@@ -198,8 +198,4 @@ impl Session {
         }
         known
     }
-}
-
-fn acknowledge<'b>(packet_id: PacketId, reason: ReasonCode) -> Acknowledge<'b> {
-    Acknowledge { packet_id, reason, properties: ReasonProperties::default() }
 }

@@ -5,12 +5,13 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::num::NonZeroU32;
 
 use super::outbound::Entry;
 use super::session::{Session, Status};
 use crate::protocol::{
     Auth, Disconnect, EncodeError, Packet, PacketId, ProtocolVersion, Publish, QoS, Subscribe,
-    Unsubscribe,
+    SubscriptionRequest, TopicFilter, Unsubscribe, UserProperties,
 };
 
 /// Why a packet was not queued.
@@ -79,7 +80,7 @@ impl Session {
             return Err(SendError::RetainNotSupported);
         }
         if publish.qos == QoS::AtMostOnce {
-            let packet = Publish { packet_id: None, ..publish.clone() };
+            let packet = Publish { packet_id: None, ..*publish };
             self.encode_publish(&packet)?;
             return Ok(None);
         }
@@ -87,7 +88,7 @@ impl Session {
             return Err(SendError::WindowFull);
         }
         let packet_id = self.outbound.next_id().ok_or(SendError::NoPacketId)?;
-        let packet = Publish { packet_id: Some(packet_id), ..publish.clone() };
+        let packet = Publish { packet_id: Some(packet_id), ..*publish };
         let start = self.output.len();
         self.encode_publish(&packet)?;
         let copy = if self.options.resend { self.copy_to_keep(&packet, start) } else { Vec::new() };
@@ -95,28 +96,42 @@ impl Session {
         Ok(Some(packet_id))
     }
 
-    /// Queues a SUBSCRIBE; its packet id is the session's to choose.
+    /// Queues a SUBSCRIBE. Identifier and user properties are MQTT 5's.
     ///
     /// # Errors
     /// When there is no connection or the packet cannot be sent.
-    pub fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Result<PacketId, SendError> {
+    pub fn subscribe(
+        &mut self,
+        filters: &[SubscriptionRequest<'_>],
+        subscription_id: Option<NonZeroU32>,
+        user_properties: UserProperties<'_>,
+    ) -> Result<PacketId, SendError> {
         self.check_connected()?;
         let packet_id = self.outbound.next_id().ok_or(SendError::NoPacketId)?;
-        let packet = Subscribe { packet_id, ..subscribe.clone() };
-        self.encode(&Packet::Subscribe(packet))?;
+        let filters = filters.iter().copied().collect();
+        self.encode(&Packet::Subscribe(Subscribe {
+            packet_id,
+            subscription_id,
+            user_properties,
+            filters,
+        }))?;
         self.outbound.push(Entry::Subscribe);
         Ok(packet_id)
     }
 
-    /// Queues an UNSUBSCRIBE; its packet id is the session's to choose.
+    /// Queues an UNSUBSCRIBE. User properties are MQTT 5's.
     ///
     /// # Errors
     /// When there is no connection or the packet cannot be sent.
-    pub fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) -> Result<PacketId, SendError> {
+    pub fn unsubscribe(
+        &mut self,
+        filters: &[TopicFilter<'_>],
+        user_properties: UserProperties<'_>,
+    ) -> Result<PacketId, SendError> {
         self.check_connected()?;
         let packet_id = self.outbound.next_id().ok_or(SendError::NoPacketId)?;
-        let packet = Unsubscribe { packet_id, ..unsubscribe.clone() };
-        self.encode(&Packet::Unsubscribe(packet))?;
+        let filters = filters.iter().copied().collect();
+        self.encode(&Packet::Unsubscribe(Unsubscribe { packet_id, user_properties, filters }))?;
         self.outbound.push(Entry::Unsubscribe);
         Ok(packet_id)
     }
@@ -129,7 +144,7 @@ impl Session {
         if !matches!(self.status, Status::Connecting | Status::Connected) {
             return Err(SendError::NotConnected);
         }
-        self.encode(&Packet::Auth(auth.clone()))
+        self.encode(&Packet::Auth(*auth))
     }
 
     /// Queues a DISCONNECT, after which nothing more may be sent or is received
@@ -139,7 +154,7 @@ impl Session {
     /// When there is no connection or the packet cannot be sent.
     pub fn disconnect(&mut self, disconnect: &Disconnect<'_>) -> Result<(), SendError> {
         self.check_connected()?;
-        self.encode(&Packet::Disconnect(disconnect.clone()))?;
+        self.encode(&Packet::Disconnect(*disconnect))?;
         self.status = Status::Leaving;
         Ok(())
     }
@@ -194,7 +209,7 @@ impl Session {
         let Some(alias) = alias.filter(|_| self.version == ProtocolVersion::V5) else {
             return self.output[start..].to_vec();
         };
-        let mut whole = publish.clone();
+        let mut whole = *publish;
         whole.properties.topic_alias = None;
         if let (true, Some(topic)) = (whole.topic.is_empty(), self.aliases.get(alias)) {
             whole.topic = topic;

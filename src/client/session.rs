@@ -313,10 +313,7 @@ impl Session {
     pub(super) fn fail(&mut self, error: SessionError) -> SessionError {
         if self.version == ProtocolVersion::V5 && self.status == Status::Connected {
             // [MQTT-4.13.1-1]
-            self.queue(&Packet::Disconnect(Disconnect {
-                reason: error.reason(),
-                ..Disconnect::default()
-            }));
+            self.queue(&Packet::Disconnect(Disconnect::new(error.reason())));
         }
         self.status = Status::Closed;
         error
