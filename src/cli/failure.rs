@@ -30,22 +30,38 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(code: u8, message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), code, usage: false }
+        Self {
+            message: message.to_string(),
+            code,
+            usage: false,
+        }
     }
 
     /// Wrong arguments of a client command.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self { message: format!("Error: {message}"), code: CLIENT_USAGE, usage: true }
+        Self {
+            message: format!("Error: {message}"),
+            code: CLIENT_USAGE,
+            usage: true,
+        }
     }
 
     /// Wrong arguments of the broker.
     pub(crate) fn configuration(message: impl fmt::Display) -> Self {
-        Self { message: format!("ringmq: {message}"), code: SERVE_USAGE, usage: true }
+        Self {
+            message: format!("ringmq: {message}"),
+            code: SERVE_USAGE,
+            usage: true,
+        }
     }
 
     /// An end without words.
     pub(crate) const fn silent(code: u8) -> Self {
-        Self { message: String::new(), code, usage: false }
+        Self {
+            message: String::new(),
+            code,
+            usage: false,
+        }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {

@@ -18,7 +18,12 @@ pub(crate) struct JsonWriter<'o> {
 
 impl<'o> JsonWriter<'o> {
     pub(crate) fn new(output: &'o mut Vec<u8>, pretty: bool) -> Self {
-        Self { output, pretty, depth: 0, started: false }
+        Self {
+            output,
+            pretty,
+            depth: 0,
+            started: false,
+        }
     }
 
     pub(crate) fn begin_object(&mut self) {
@@ -54,7 +59,9 @@ impl<'o> JsonWriter<'o> {
                 b'\n' => self.output.extend_from_slice(b"\\n"),
                 b'\r' => self.output.extend_from_slice(b"\\r"),
                 b'\t' => self.output.extend_from_slice(b"\\t"),
-                0..0x20 => self.output.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+                0..0x20 => self
+                    .output
+                    .extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
                 _ => self.output.push(byte),
             }
         }
@@ -91,7 +98,8 @@ impl<'o> JsonWriter<'o> {
     }
 
     fn colon(&mut self) {
-        self.output.extend_from_slice(if self.pretty { b":\t" } else { b":" });
+        self.output
+            .extend_from_slice(if self.pretty { b":\t" } else { b":" });
     }
 
     fn new_line(&mut self) {
@@ -155,7 +163,8 @@ impl<'o> JsonWriter<'o> {
                 if !reader.comma_or(b']')? {
                     break;
                 }
-                self.output.extend_from_slice(if self.pretty { b", " } else { b"," });
+                self.output
+                    .extend_from_slice(if self.pretty { b", " } else { b"," });
             }
         }
         self.depth -= 1;
@@ -197,7 +206,11 @@ impl<'t> Reader<'t> {
 
     /// True after a comma, false after `end`.
     fn comma_or(&mut self, end: u8) -> Option<bool> {
-        if self.take_if(b',') { Some(true) } else { self.take(end).map(|()| false) }
+        if self.take_if(b',') {
+            Some(true)
+        } else {
+            self.take(end).map(|()| false)
+        }
     }
 
     fn word(&mut self, word: &[u8]) -> Option<&'t [u8]> {
@@ -219,7 +232,9 @@ impl<'t> Reader<'t> {
                     b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
                     b'u' => {
                         for _ in 0..4 {
-                            bytes.next().filter(|(_, digit)| digit.is_ascii_hexdigit())?;
+                            bytes
+                                .next()
+                                .filter(|(_, digit)| digit.is_ascii_hexdigit())?;
                         }
                     }
                     _ => return None,
@@ -233,7 +248,10 @@ impl<'t> Reader<'t> {
 
     fn number(&mut self) -> Option<&'t [u8]> {
         let digits = |from: usize| {
-            self.rest[from..].iter().take_while(|byte| byte.is_ascii_digit()).count()
+            self.rest[from..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count()
         };
         let mut size = usize::from(self.rest.first() == Some(&b'-'));
         let whole = digits(size);
@@ -272,7 +290,8 @@ mod tests {
 
     #[test]
     fn json_loses_its_space_and_nothing_else() {
-        let text = " { \"a\" : [ 1 , -2.50e+3 , { } , [ ] , true, null ] , \"é\\u00e9\\\"\":\"x y\" } ";
+        let text =
+            " { \"a\" : [ 1 , -2.50e+3 , { } , [ ] , true, null ] , \"é\\u00e9\\\"\":\"x y\" } ";
         let expected = "{\"a\":[1,-2.50e+3,{},[],true,null],\"é\\u00e9\\\"\":\"x y\"}";
         assert_eq!(embed(text, false).as_deref(), Some(expected));
         assert_eq!(embed("7", false).as_deref(), Some("7"));
@@ -289,8 +308,27 @@ mod tests {
     fn what_is_no_json_is_refused() {
         let long = "[".repeat(100_000);
         for text in [
-            "", " ", "no", "{", "{\"a\"}", "{\"a\":}", "[1,]", "[1 2]", "\"", "\"\\x\"", "01", "1.",
-            "-", "1e", "1 1", "{,}", "\"\u{1}\"", "\"\\u12g4\"", "truely", "nul", &long,
+            "",
+            " ",
+            "no",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "[1,]",
+            "[1 2]",
+            "\"",
+            "\"\\x\"",
+            "01",
+            "1.",
+            "-",
+            "1e",
+            "1 1",
+            "{,}",
+            "\"\u{1}\"",
+            "\"\\u12g4\"",
+            "truely",
+            "nul",
+            &long,
         ] {
             assert_eq!(embed(text, false), None, "{text:.20}");
         }

@@ -76,3 +76,44 @@ impl Default for Limits {
     }
 }
 
+/// Stand-in.
+pub struct Broker;
+/// Stand-in.
+pub struct Builder(std::vec::Vec<std::net::SocketAddr>);
+impl Broker {
+    /// Stand-in.
+    pub fn builder() -> Builder {
+        Builder(std::vec::Vec::new())
+    }
+    /// Stand-in.
+    pub fn addresses(&self) -> &[std::net::SocketAddr] {
+        &[]
+    }
+    /// Stand-in.
+    pub fn shutdown(self) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+impl Builder {
+    /// Stand-in.
+    pub fn tcp(mut self, a: std::net::SocketAddr) -> Self {
+        self.0.push(a);
+        self
+    }
+    /// Stand-in.
+    pub fn shards(self, _: usize) -> Self {
+        self
+    }
+    /// Stand-in.
+    pub fn allow_anonymous(self, _: bool) -> Self {
+        self
+    }
+    /// Stand-in.
+    pub fn limits(self, _: Limits) -> Self {
+        self
+    }
+    /// Stand-in.
+    pub fn start(self) -> Result<Broker, &'static str> {
+        Err("the broker is not part of this build")
+    }
+}

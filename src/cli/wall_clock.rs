@@ -3,7 +3,10 @@
 //! Owns nothing. The one file of the command line that calls into the C library:
 //! time zones and strftime(3) live there. Never used by the broker.
 
-#![allow(unsafe_code, reason = "strftime(3) and localtime_r(3) have no safe twin in std")]
+#![allow(
+    unsafe_code,
+    reason = "strftime(3) and localtime_r(3) have no safe twin in std"
+)]
 
 use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
@@ -22,8 +25,13 @@ pub(crate) struct WallTime {
 impl WallTime {
     /// Now.
     pub(crate) fn now() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::at(i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos())
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self::at(
+            i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            now.subsec_nanos(),
+        )
     }
 
     fn at(seconds: i64, nanoseconds: u32) -> Self {
@@ -35,12 +43,18 @@ impl WallTime {
             libc::localtime_r(&raw const seconds, fields.as_mut_ptr());
             fields.assume_init()
         };
-        Self { fields, seconds, nanoseconds }
+        Self {
+            fields,
+            seconds,
+            nanoseconds,
+        }
     }
 
     /// Appends what strftime(3) makes of `format`; nothing where that is too long.
     pub(crate) fn append(&self, format: &str, output: &mut Vec<u8>) {
-        let Ok(format) = CString::new(format) else { return };
+        let Ok(format) = CString::new(format) else {
+            return;
+        };
         let mut text = [0_u8; TIME_BYTES_MAX];
         // SAFETY: the buffer is as long as said, the format ends with a NUL, and
         // `fields` was filled by localtime_r (its zone name is static storage).

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use core::ops::Deref;
 
 use crate::protocol::{
-    Acknowledge, Auth, ConnAck, Disconnect, Publish, SubAck, UnsubAck,
+    Acknowledge, AcknowledgeKind, Auth, ConnAck, Disconnect, Publish, SubAck, UnsubAck,
 };
 
 /// The outcome of one call of [`Session::handle`](super::Session::handle).
@@ -35,8 +35,13 @@ pub enum Event<'b> {
     /// queued; [`Event::Published`] is still to come.
     Received(Acknowledge<'b>),
     /// A QoS 1 or 2 message is done with: accepted by the server, or refused
-    /// when its reason is an error.
-    Published(Acknowledge<'b>),
+    /// when its reason is an error. `kind` says which packet ended it.
+    Published {
+        /// PUBACK, PUBCOMP, or a PUBREC that refuses.
+        kind: AcknowledgeKind,
+        /// The packet.
+        acknowledge: Acknowledge<'b>,
+    },
     /// The server released an incoming QoS 2 message, and the PUBCOMP is queued.
     Released(Acknowledge<'b>),
     /// The answer to a SUBSCRIBE.

@@ -24,7 +24,11 @@ impl Input {
     /// An empty buffer; it allocates with the first read.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), start: 0, end: 0 }
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            end: 0,
+        }
     }
 
     /// What has been received and not yet consumed.
@@ -55,7 +59,10 @@ impl Input {
     /// # Panics
     /// When that is more than there was room for.
     pub fn commit(&mut self, size: usize) {
-        assert!(size <= self.bytes.len() - self.end, "more was received than there was room for");
+        assert!(
+            size <= self.bytes.len() - self.end,
+            "more was received than there was room for"
+        );
         self.end += size;
     }
 
@@ -64,7 +71,10 @@ impl Input {
     /// # Panics
     /// When that is more than [`Input::bytes`] holds.
     pub fn consume(&mut self, size: usize) {
-        assert!(size <= self.end - self.start, "more was consumed than received");
+        assert!(
+            size <= self.end - self.start,
+            "more was consumed than received"
+        );
         self.start += size;
         if self.start == self.end {
             self.clear();

@@ -64,7 +64,13 @@ pub(super) struct Outbound {
 
 impl Outbound {
     pub(super) const fn new(window: u16) -> Self {
-        Self { entries: VecDeque::new(), first: 0, messages: 0, unsent: 0, window }
+        Self {
+            entries: VecDeque::new(),
+            first: 0,
+            messages: 0,
+            unsent: 0,
+            window,
+        }
     }
 
     pub(super) const fn set_window(&mut self, window: u16) {
@@ -105,7 +111,9 @@ impl Outbound {
 
     /// What `id` is in use for.
     pub(super) fn get(&self, id: PacketId) -> Option<&Entry> {
-        self.entries.get(self.place(id)).filter(|entry| !matches!(entry, Entry::Free))
+        self.entries
+            .get(self.place(id))
+            .filter(|entry| !matches!(entry, Entry::Free))
     }
 
     /// A QoS 2 message has arrived; its PUBREL is the next step.
@@ -153,10 +161,15 @@ impl Outbound {
     /// The identifiers whose PUBREL is to be sent again after a reconnection.
     pub(super) fn releases(&self) -> impl Iterator<Item = PacketId> + '_ {
         let first = usize::from(self.first);
-        self.entries.iter().enumerate().filter_map(move |(place, entry)| match entry {
-            Entry::Release => PacketId::new(u16::try_from((first + place) % PACKET_IDS + 1).ok()?),
-            Entry::Free | Entry::Publish { .. } | Entry::Subscribe | Entry::Unsubscribe => None,
-        })
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(move |(place, entry)| match entry {
+                Entry::Release => {
+                    PacketId::new(u16::try_from((first + place) % PACKET_IDS + 1).ok()?)
+                }
+                Entry::Free | Entry::Publish { .. } | Entry::Subscribe | Entry::Unsubscribe => None,
+            })
     }
 
     /// Appends messages that wait to be sent again, oldest first, as far as the
@@ -169,7 +182,11 @@ impl Outbound {
             if self.unsent == 0 || self.messages - self.unsent >= usize::from(self.window) {
                 return;
             }
-            if let Entry::Publish { packet, sent: sent @ false } = entry {
+            if let Entry::Publish {
+                packet,
+                sent: sent @ false,
+            } = entry
+            {
                 output.extend_from_slice(packet);
                 *sent = true;
                 self.unsent -= 1;
@@ -203,7 +220,10 @@ mod tests {
     use super::*;
 
     fn publish(packet: &[u8]) -> Entry {
-        Entry::Publish { packet: packet.to_vec(), sent: true }
+        Entry::Publish {
+            packet: packet.to_vec(),
+            sent: true,
+        }
     }
 
     fn push(outbound: &mut Outbound, entry: Entry) -> PacketId {

@@ -7,8 +7,8 @@ use super::outbound::Entry;
 use super::session::{ServerLimits, Session, SessionError, Status, Violation};
 use super::topic_alias::TopicAliases;
 use crate::protocol::{
-    Acknowledge, ConnAck, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode,
-    Split, split,
+    Acknowledge, AcknowledgeKind, ConnAck, Packet, PacketId, ProtocolVersion, Publish, QoS,
+    ReasonCode, Split, split,
 };
 use crate::time::Timestamp;
 
@@ -27,11 +27,19 @@ impl Session {
         now: Timestamp,
     ) -> Result<Progress<'b>, SessionError> {
         if !matches!(self.status, Status::Connecting | Status::Connected) {
-            return Ok(Progress { consumed: bytes.len(), wanted: None, event: None });
+            return Ok(Progress {
+                consumed: bytes.len(),
+                wanted: None,
+                event: None,
+            });
         }
         let packet = match split(bytes, self.maximum_packet_size) {
             Ok(Split::Incomplete { size }) => {
-                return Ok(Progress { consumed: 0, wanted: size, event: None });
+                return Ok(Progress {
+                    consumed: 0,
+                    wanted: size,
+                    event: None,
+                });
             }
             Ok(Split::Complete { frame, size }) => {
                 Packet::decode(self.version, frame).map(|packet| (packet, size))
@@ -41,9 +49,14 @@ impl Session {
         let (packet, consumed) =
             packet.map_err(|error| self.fail(SessionError::Malformed(error)))?;
         self.keep_alive.received(now);
-        let event =
-            self.react(packet).map_err(|broken| self.fail(SessionError::Violation(broken)))?;
-        Ok(Progress { consumed, wanted: None, event })
+        let event = self
+            .react(packet)
+            .map_err(|broken| self.fail(SessionError::Violation(broken)))?;
+        Ok(Progress {
+            consumed,
+            wanted: None,
+            event,
+        })
     }
 
     fn react<'b>(&mut self, packet: Packet<'b>) -> Result<Option<Event<'b>>, Violation> {
@@ -53,12 +66,12 @@ impl Session {
             (_, Packet::Auth(auth)) => Ok(Some(Event::Authentication(auth))),
             (Status::Connected, Packet::Publish(publish)) => self.published(publish),
             (Status::Connected, Packet::PubAck(acknowledge)) => {
-                Ok(self.done(acknowledge, |entry| matches!(entry, Entry::Publish { .. })))
+                Ok(self.done(AcknowledgeKind::PubAck, acknowledge))
             }
             (Status::Connected, Packet::PubRec(acknowledge)) => Ok(self.received(acknowledge)),
             (Status::Connected, Packet::PubRel(acknowledge)) => Ok(self.released(acknowledge)),
             (Status::Connected, Packet::PubComp(acknowledge)) => {
-                Ok(self.done(acknowledge, |entry| matches!(entry, Entry::Release)))
+                Ok(self.done(AcknowledgeKind::PubComp, acknowledge))
             }
             (Status::Connected, Packet::SubAck(answer)) => {
                 let known = self.answered(answer.packet_id, |e| matches!(e, Entry::Subscribe));
@@ -93,9 +106,10 @@ impl Session {
         }
         let properties = &connack.properties;
         self.server = ServerLimits {
-            maximum_packet_size: properties
-                .maximum_packet_size
-                .map_or(ServerLimits::DEFAULT.maximum_packet_size, core::num::NonZeroU32::get),
+            maximum_packet_size: properties.maximum_packet_size.map_or(
+                ServerLimits::DEFAULT.maximum_packet_size,
+                core::num::NonZeroU32::get,
+            ),
             maximum_qos: properties.maximum_qos.unwrap_or(QoS::ExactlyOnce),
             retain_available: properties.retain_available.unwrap_or(true),
         };
@@ -104,9 +118,11 @@ impl Session {
             // [MQTT-3.2.2-21]
             self.keep_alive.set_interval(seconds);
         }
-        let receive_maximum =
-            properties.receive_maximum.map_or(u16::MAX, core::num::NonZeroU16::get);
-        self.outbound.set_window(self.options.max_inflight.min(receive_maximum));
+        let receive_maximum = properties
+            .receive_maximum
+            .map_or(u16::MAX, core::num::NonZeroU16::get);
+        self.outbound
+            .set_window(self.options.max_inflight.min(receive_maximum));
         self.status = Status::Connected;
         self.inbound.restart(connack.session_present);
         self.outbound.restart(connack.session_present);
@@ -125,11 +141,17 @@ impl Session {
         match (publish.qos, publish.packet_id) {
             (QoS::AtLeastOnce, Some(packet_id)) => {
                 // [MQTT-4.3.2-4]
-                self.queue(&Packet::PubAck(Acknowledge::new(packet_id, ReasonCode::Success)));
+                self.queue(&Packet::PubAck(Acknowledge::new(
+                    packet_id,
+                    ReasonCode::Success,
+                )));
             }
             (QoS::ExactlyOnce, Some(packet_id)) => {
                 // [MQTT-4.3.3-8]
-                self.queue(&Packet::PubRec(Acknowledge::new(packet_id, ReasonCode::Success)));
+                self.queue(&Packet::PubRec(Acknowledge::new(
+                    packet_id,
+                    ReasonCode::Success,
+                )));
                 if !self.inbound.receive(packet_id)? {
                     return Ok(None);
                 }
@@ -157,23 +179,36 @@ impl Session {
         if received.reason.is_error() {
             self.outbound.free(packet_id);
             self.outbound.resend(&mut self.output);
-            return Some(Event::Published(received));
+            let kind = AcknowledgeKind::PubRec;
+            return Some(Event::Published {
+                kind,
+                acknowledge: received,
+            });
         }
         if first {
             // [MQTT-4.3.3-4]: the message itself is never sent again.
             self.outbound.release(packet_id);
         }
-        self.queue(&Packet::PubRel(Acknowledge::new(packet_id, ReasonCode::Success)));
+        self.queue(&Packet::PubRel(Acknowledge::new(
+            packet_id,
+            ReasonCode::Success,
+        )));
         first.then_some(Event::Received(received))
     }
 
     /// PUBREL: the server releases an incoming QoS 2 message.
     fn released<'b>(&mut self, release: Acknowledge<'b>) -> Option<Event<'b>> {
         let known = self.inbound.release(release.packet_id);
-        let reason =
-            if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        let reason = if known {
+            ReasonCode::Success
+        } else {
+            ReasonCode::PacketIdentifierNotFound
+        };
         // [MQTT-4.3.3-11]
-        self.queue(&Packet::PubComp(Acknowledge::new(release.packet_id, reason)));
+        self.queue(&Packet::PubComp(Acknowledge::new(
+            release.packet_id,
+            reason,
+        )));
         known.then_some(Event::Released(release))
     }
 
@@ -181,14 +216,18 @@ impl Session {
     /// not in that state is late news from before a reconnection, and ignored.
     fn done<'b>(
         &mut self,
+        kind: AcknowledgeKind,
         acknowledge: Acknowledge<'b>,
-        expected: impl Fn(&Entry) -> bool,
     ) -> Option<Event<'b>> {
-        let known = self.answered(acknowledge.packet_id, expected);
+        let known = self.answered(acknowledge.packet_id, |entry| match entry {
+            Entry::Publish { sent, .. } => *sent && kind == AcknowledgeKind::PubAck,
+            Entry::Release => kind == AcknowledgeKind::PubComp,
+            Entry::Free | Entry::Subscribe | Entry::Unsubscribe => false,
+        });
         if known {
             self.outbound.resend(&mut self.output);
         }
-        known.then_some(Event::Published(acknowledge))
+        known.then_some(Event::Published { kind, acknowledge })
     }
 
     fn answered(&mut self, packet_id: PacketId, expected: impl Fn(&Entry) -> bool) -> bool {

@@ -47,7 +47,10 @@ impl fmt::Display for SendError {
             Self::WindowFull => f.write_str("too many messages wait for their acknowledgement"),
             Self::NoPacketId => f.write_str("all packet identifiers are in use"),
             Self::PacketTooLarge { size, maximum } => {
-                write!(f, "the packet has {size} bytes, the server accepts {maximum}")
+                write!(
+                    f,
+                    "the packet has {size} bytes, the server accepts {maximum}"
+                )
             }
             Self::QoSNotSupported(maximum) => {
                 write!(f, "the server accepts no QoS above {}", *maximum as u8)
@@ -80,7 +83,10 @@ impl Session {
             return Err(SendError::RetainNotSupported);
         }
         if publish.qos == QoS::AtMostOnce {
-            let packet = Publish { packet_id: None, ..*publish };
+            let packet = Publish {
+                packet_id: None,
+                ..*publish
+            };
             self.encode_publish(&packet)?;
             return Ok(None);
         }
@@ -88,11 +94,21 @@ impl Session {
             return Err(SendError::WindowFull);
         }
         let packet_id = self.outbound.next_id().ok_or(SendError::NoPacketId)?;
-        let packet = Publish { packet_id: Some(packet_id), ..*publish };
+        let packet = Publish {
+            packet_id: Some(packet_id),
+            ..*publish
+        };
         let start = self.output.len();
         self.encode_publish(&packet)?;
-        let copy = if self.options.resend { self.copy_to_keep(&packet, start) } else { Vec::new() };
-        self.outbound.push(Entry::Publish { packet: copy, sent: true });
+        let copy = if self.options.resend {
+            self.copy_to_keep(&packet, start)
+        } else {
+            Vec::new()
+        };
+        self.outbound.push(Entry::Publish {
+            packet: copy,
+            sent: true,
+        });
         Ok(Some(packet_id))
     }
 
@@ -131,7 +147,11 @@ impl Session {
         self.check_connected()?;
         let packet_id = self.outbound.next_id().ok_or(SendError::NoPacketId)?;
         let filters = filters.iter().copied().collect();
-        self.encode(&Packet::Unsubscribe(Unsubscribe { packet_id, user_properties, filters }))?;
+        self.encode(&Packet::Unsubscribe(Unsubscribe {
+            packet_id,
+            user_properties,
+            filters,
+        }))?;
         self.outbound.push(Entry::Unsubscribe);
         Ok(packet_id)
     }
@@ -160,7 +180,11 @@ impl Session {
     }
 
     fn check_connected(&self) -> Result<(), SendError> {
-        if self.status == Status::Connected { Ok(()) } else { Err(SendError::NotConnected) }
+        if self.status == Status::Connected {
+            Ok(())
+        } else {
+            Err(SendError::NotConnected)
+        }
     }
 
     fn encode_publish(&mut self, publish: &Publish<'_>) -> Result<(), SendError> {
@@ -176,7 +200,9 @@ impl Session {
             }
         }
         let start = self.output.len();
-        publish.encode(self.version, &mut self.output).map_err(SendError::Encode)?;
+        publish
+            .encode(self.version, &mut self.output)
+            .map_err(SendError::Encode)?;
         self.check_size(start)?;
         if let (Some(alias), false) = (alias, publish.topic.is_empty()) {
             self.aliases.set(alias, publish.topic);
@@ -186,7 +212,9 @@ impl Session {
 
     fn encode(&mut self, packet: &Packet<'_>) -> Result<(), SendError> {
         let start = self.output.len();
-        packet.encode(self.version, &mut self.output).map_err(SendError::Encode)?;
+        packet
+            .encode(self.version, &mut self.output)
+            .map_err(SendError::Encode)?;
         self.check_size(start)
     }
 

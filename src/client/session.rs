@@ -39,7 +39,11 @@ pub struct Options {
 impl Default for Options {
     /// A window of 20 messages, as mosquitto's clients have, kept for resending.
     fn default() -> Self {
-        Self { max_inflight: 20, resend: true, connect_timeout: Duration::from_secs(30) }
+        Self {
+            max_inflight: 20,
+            resend: true,
+            connect_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -235,7 +239,10 @@ impl Session {
     /// # Panics
     /// When there were fewer.
     pub fn handle_sent(&mut self, size: usize, now: Timestamp) {
-        assert!(size <= self.output.len() - self.written, "more was written than there was");
+        assert!(
+            size <= self.output.len() - self.written,
+            "more was written than there was"
+        );
         self.written += size;
         self.keep_alive.sent(now);
         if self.written == self.output.len() {

@@ -18,7 +18,10 @@ pub(super) struct TopicAliases {
 impl TopicAliases {
     /// No alias set, `maximum` allowed.
     pub(super) const fn new(maximum: u16) -> Self {
-        Self { topics: Vec::new(), maximum }
+        Self {
+            topics: Vec::new(),
+            maximum,
+        }
     }
 
     /// Whether the receiver accepts this alias at all [MQTT-3.3.2-9].

@@ -69,15 +69,26 @@ impl ConnectionSettings {
             ProtocolVersion::V5
         };
         let mut properties = Properties::check(properties)?;
-        let session_expiry = raw.session_expiry.as_deref().map(check_expiry).transpose()?;
+        let session_expiry = raw
+            .session_expiry
+            .as_deref()
+            .map(check_expiry)
+            .transpose()?;
         if let Some(seconds) = session_expiry {
             properties.connect.session_expiry_interval = Some(seconds);
         } else if raw.disable_clean_session {
-            properties.connect.session_expiry_interval.get_or_insert(NEVER);
+            properties
+                .connect
+                .session_expiry_interval
+                .get_or_insert(NEVER);
         }
         let will = check_will(&raw, &properties.will)?;
-        let username = raw.username.or_else(|| url.as_ref()?.username.map(str::to_owned));
-        let password = raw.password.or_else(|| url.as_ref()?.password.map(str::to_owned));
+        let username = raw
+            .username
+            .or_else(|| url.as_ref()?.username.map(str::to_owned));
+        let password = raw
+            .password
+            .or_else(|| url.as_ref()?.password.map(str::to_owned));
         if version != ProtocolVersion::V5 && password.is_some() && username.is_none() {
             // [MQTT-3.1.2-22] of 3.1.1; 5.0 allows it.
             return Err(Failure::usage("Problem setting username and/or password."));
@@ -97,12 +108,18 @@ impl ConnectionSettings {
             bind: raw.bind,
             version,
             client_id,
-            max_inflight: raw.max_inflight.as_deref().map_or(Ok(MAX_INFLIGHT), check_inflight)?,
+            max_inflight: raw
+                .max_inflight
+                .as_deref()
+                .map_or(Ok(MAX_INFLIGHT), check_inflight)?,
             debug: raw.debug,
             quiet: raw.quiet,
             properties,
             clean_start: !raw.disable_clean_session,
-            keep_alive: raw.keepalive.as_deref().map_or(Ok(KEEP_ALIVE), check_keep_alive)?,
+            keep_alive: raw
+                .keepalive
+                .as_deref()
+                .map_or(Ok(KEEP_ALIVE), check_keep_alive)?,
             username,
             password,
             will,
@@ -134,7 +151,10 @@ impl ConnectionSettings {
 
     /// The DISCONNECT that the settings make, for this reason.
     pub(crate) fn disconnect(&self, reason: ReasonCode) -> Disconnect<'_> {
-        Disconnect { reason, ..self.properties.disconnect.disconnect() }
+        Disconnect {
+            reason,
+            ..self.properties.disconnect.disconnect()
+        }
     }
 
     fn will_properties(&self) -> PublishProperties<'_> {
@@ -172,14 +192,18 @@ fn check_keep_alive(text: &str) -> Result<u16, Failure> {
 fn check_inflight(text: &str) -> Result<u16, Failure> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
-        _ => Err(Failure::usage("Maximum inflight messages must be between 1 and 65535.")),
+        _ => Err(Failure::usage(
+            "Maximum inflight messages must be between 1 and 65535.",
+        )),
     }
 }
 
 fn check_expiry(text: &str) -> Result<u32, Failure> {
     match text {
         "-1" | "∞" => Ok(NEVER),
-        _ => text.parse().map_err(|_| Failure::usage("session-expiry-interval out of range.")),
+        _ => text
+            .parse()
+            .map_err(|_| Failure::usage("session-expiry-interval out of range.")),
     }
 }
 
@@ -199,7 +223,9 @@ fn check_will(
 ) -> Result<Option<WillSettings>, Failure> {
     let qos = check_qos(raw.will_qos.as_deref(), "will QoS")?;
     let missing = |what: &str| {
-        Err(Failure::usage(format_args!("Will {what} given, but no will topic given.")))
+        Err(Failure::usage(format_args!(
+            "Will {what} given, but no will topic given."
+        )))
     };
     let Some(topic) = &raw.will_topic else {
         if raw.will_payload.is_some() {
@@ -218,11 +244,22 @@ fn check_will(
             "Invalid will topic '{topic}', does it contain '+' or '#'?"
         )));
     }
-    let payload = raw.will_payload.clone().map(OsString::into_vec).unwrap_or_default();
+    let payload = raw
+        .will_payload
+        .clone()
+        .map(OsString::into_vec)
+        .unwrap_or_default();
     if payload.len() > usize::from(u16::MAX) {
-        return Err(Failure::usage("The will payload is longer than 65535 bytes."));
+        return Err(Failure::usage(
+            "The will payload is longer than 65535 bytes.",
+        ));
     }
-    Ok(Some(WillSettings { topic: topic.clone(), payload, qos, retain: raw.will_retain }))
+    Ok(Some(WillSettings {
+        topic: topic.clone(),
+        payload,
+        qos,
+        retain: raw.will_retain,
+    }))
 }
 
 fn check_client_id(
@@ -231,9 +268,9 @@ fn check_client_id(
     version: ProtocolVersion,
 ) -> Result<String, Failure> {
     match (id, prefix) {
-        (Some(_), Some(_)) => {
-            Err(Failure::usage("-i and -I argument cannot be used together."))
-        }
+        (Some(_), Some(_)) => Err(Failure::usage(
+            "-i and -I argument cannot be used together.",
+        )),
         (Some(id), None) => Ok(id),
         (None, Some(prefix)) => Ok(format!("{prefix}{}", std::process::id())),
         // MQTT 3.1 has no empty client ids.

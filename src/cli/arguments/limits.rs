@@ -99,7 +99,10 @@ pub(super) fn number<T: TryFrom<u64>>(
     };
     let value = match text {
         "never" if *range.end() == u64::from(u32::MAX) => Some(*range.end()),
-        _ => digits.parse::<u64>().ok().and_then(|value| value.checked_mul(factor)),
+        _ => digits
+            .parse::<u64>()
+            .ok()
+            .and_then(|value| value.checked_mul(factor)),
     };
     value
         .filter(|value| range.contains(value))

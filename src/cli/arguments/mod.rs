@@ -23,7 +23,7 @@ use clap::{CommandFactory, FromArgMatches};
 pub(crate) use connection::ConnectionSettings;
 pub(crate) use publish::{Payload, PublishSettings};
 pub(crate) use serve::ServeSettings;
-pub(crate) use subscribe::SubscribeSettings;
+pub(crate) use subscribe::{CHANCE_ALL, Output, Retained, SubscribeSettings};
 
 use super::failure::Failure;
 use raw::{RawArguments, RawCommand};
@@ -58,7 +58,10 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Command, Rejected> {
     };
     let explain = |failure: Failure| match &client {
         Some(name) => Failure {
-            message: format!("{}\n\nUse 'ringmq {name} --help' to see usage.", failure.message),
+            message: format!(
+                "{}\n\nUse 'ringmq {name} --help' to see usage.",
+                failure.message
+            ),
             ..failure
         },
         None => failure,
@@ -96,7 +99,10 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Command, Rejected> {
 /// first line, which says what is wrong, with the valid choices where it has some.
 fn rejected(error: &clap::Error, client: bool) -> Rejected {
     use clap::error::ErrorKind;
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
         return Rejected::Asked(error.render().to_string());
     }
     let text = error.render().to_string();
@@ -108,5 +114,9 @@ fn rejected(error: &clap::Error, client: bool) -> Rejected {
         .collect::<Vec<_>>()
         .join(" ");
     let words = words.strip_prefix("error: ").unwrap_or(&words);
-    Rejected::Wrong(if client { Failure::usage(words) } else { Failure::configuration(words) })
+    Rejected::Wrong(if client {
+        Failure::usage(words)
+    } else {
+        Failure::configuration(words)
+    })
 }

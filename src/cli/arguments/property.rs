@@ -60,7 +60,17 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("subscription-identifier", &["subscribe"]),
     ("topic-alias", &["publish"]),
     ("topic-alias-maximum", &["connect"]),
-    ("user-property", &["connect", "publish", "subscribe", "unsubscribe", "disconnect", "will"]),
+    (
+        "user-property",
+        &[
+            "connect",
+            "publish",
+            "subscribe",
+            "unsubscribe",
+            "disconnect",
+            "will",
+        ],
+    ),
     ("will-delay-interval", &["will"]),
 ];
 
@@ -94,11 +104,15 @@ impl Properties {
             "disconnect" => &mut self.disconnect,
             "will" => &mut self.will,
             _ => {
-                return Err(Failure::usage("Invalid command given in --property argument."));
+                return Err(Failure::usage(
+                    "Invalid command given in --property argument.",
+                ));
             }
         };
         let Some((_, packets)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
-            return Err(Failure::usage("Invalid property name given in --property argument."));
+            return Err(Failure::usage(
+                "Invalid property name given in --property argument.",
+            ));
         };
         if !packets.contains(&packet.as_str()) {
             return Err(Failure::usage(format_args!(
@@ -114,7 +128,10 @@ impl PropertyValues {
     fn set(&mut self, name: &str, values: &[&str]) -> Result<(), Failure> {
         let value = match (name, values) {
             ("user-property", [name, value]) => {
-                return self.user_properties.push(name, value).map_err(|_| too_long(name));
+                return self
+                    .user_properties
+                    .push(name, value)
+                    .map_err(|_| too_long(name));
             }
             ("user-property", _) => {
                 return Err(Failure::usage(
@@ -123,7 +140,9 @@ impl PropertyValues {
             }
             (_, [value]) => *value,
             (name, _) => {
-                return Err(Failure::usage(format_args!("{name} property takes one value.")));
+                return Err(Failure::usage(format_args!(
+                    "{name} property takes one value."
+                )));
             }
         };
         match name {
@@ -153,7 +172,11 @@ impl PropertyValues {
             "topic-alias" => self.topic_alias = Some(number(name, value)?),
             "topic-alias-maximum" => self.topic_alias_maximum = Some(number(name, value)?),
             "will-delay-interval" => self.will_delay_interval = Some(number(name, value)?),
-            _ => return Err(Failure::usage("Invalid property name given in --property argument.")),
+            _ => {
+                return Err(Failure::usage(
+                    "Invalid property name given in --property argument.",
+                ));
+            }
         }
         Ok(())
     }
@@ -230,7 +253,9 @@ fn text(name: &str, value: &str) -> Result<String, Failure> {
 }
 
 fn too_large(name: &str) -> Failure {
-    Failure::usage(format_args!("Property value out of range for property {name}."))
+    Failure::usage(format_args!(
+        "Property value out of range for property {name}."
+    ))
 }
 
 fn too_long(name: &str) -> Failure {

@@ -40,7 +40,8 @@ pub(crate) enum Payload {
 impl PublishSettings {
     pub(super) fn check(raw: RawPublish, properties: &[Vec<String>]) -> Result<Self, Failure> {
         let payloads = [
-            raw.message.map(|message| Payload::Bytes(OsString::into_vec(message))),
+            raw.message
+                .map(|message| Payload::Bytes(OsString::into_vec(message))),
             raw.file.map(|path| Payload::File(path.into())),
             raw.stdin_file.then_some(Payload::Input),
             raw.stdin_line.then_some(Payload::Lines),
@@ -49,7 +50,9 @@ impl PublishSettings {
         let mut payloads = payloads.into_iter().flatten();
         let payload = payloads.next();
         if payloads.next().is_some() {
-            return Err(Failure::usage("Only one type of message can be sent at once."));
+            return Err(Failure::usage(
+                "Only one type of message can be sent at once.",
+            ));
         }
         let (connection, url_topic) = ConnectionSettings::check(raw.connection, properties)?;
         let (Some(topic), Some(payload)) = (raw.topic.or(url_topic), payload) else {
@@ -67,7 +70,10 @@ impl PublishSettings {
             qos: check_qos(raw.qos.as_deref(), "QoS given")?,
             retain: raw.retain,
             repeat: raw.repeat.as_deref().map_or(Ok(1), check_repeat)?,
-            repeat_delay: raw.repeat_delay.as_deref().map_or(Ok(Duration::ZERO), check_delay)?,
+            repeat_delay: raw
+                .repeat_delay
+                .as_deref()
+                .map_or(Ok(Duration::ZERO), check_delay)?,
         })
     }
 }

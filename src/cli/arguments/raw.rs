@@ -72,7 +72,12 @@ pub(super) struct RawConnection {
     #[arg(short, long, allow_hyphen_values = true)]
     pub(super) username: Option<String>,
     /// Password
-    #[arg(short = 'P', long = "pw", value_name = "PASSWORD", allow_hyphen_values = true)]
+    #[arg(
+        short = 'P',
+        long = "pw",
+        value_name = "PASSWORD",
+        allow_hyphen_values = true
+    )]
     pub(super) password: Option<String>,
     /// Client id; without one, the server chooses or a random one is used
     #[arg(short, long, allow_hyphen_values = true)]

@@ -32,7 +32,11 @@ pub(crate) struct ServeSettings {
 
 impl ServeSettings {
     pub(super) fn check(raw: RawServe) -> Result<Self, Failure> {
-        let texts = if raw.tcp.is_empty() { vec![DEFAULT_ADDRESS.to_owned()] } else { raw.tcp };
+        let texts = if raw.tcp.is_empty() {
+            vec![DEFAULT_ADDRESS.to_owned()]
+        } else {
+            raw.tcp
+        };
         let addresses = texts
             .iter()
             .map(|text| check_address(text, raw.allow_anonymous))
@@ -40,7 +44,9 @@ impl ServeSettings {
         let shards = raw.shards.as_deref();
         Ok(Self {
             addresses,
-            shards: shards.map(|text| number("--shards", text, &(1..=SHARDS_MAX))).transpose()?,
+            shards: shards
+                .map(|text| number("--shards", text, &(1..=SHARDS_MAX)))
+                .transpose()?,
             allow_anonymous: raw.allow_anonymous,
             limits: raw.limits.check()?,
             log: check_log(&raw.log)?,

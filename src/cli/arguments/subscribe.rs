@@ -100,13 +100,19 @@ impl SubscribeSettings {
             exit_after_subscribe: raw.exit_after_subscribe,
             count: raw.count.as_deref().map(check_count).transpose()?,
             timeout: raw.timeout.as_deref().map(check_timeout).transpose()?,
-            chance: raw.random_filter.as_deref().map_or(Ok(CHANCE_ALL), check_chance)?,
+            chance: raw
+                .random_filter
+                .as_deref()
+                .map_or(Ok(CHANCE_ALL), check_chance)?,
         })
     }
 }
 
 fn check_filters(filters: &[String], what: &str) -> Result<(), Failure> {
-    match filters.iter().find(|filter| TopicFilter::parse(filter).is_err()) {
+    match filters
+        .iter()
+        .find(|filter| TopicFilter::parse(filter).is_err())
+    {
         Some(wrong) => Err(Failure::usage(format_args!(
             "Invalid {what} '{wrong}', are all '+' and '#' wildcards correct?"
         ))),
@@ -117,7 +123,9 @@ fn check_filters(filters: &[String], what: &str) -> Result<(), Failure> {
 fn check_count(text: &str) -> Result<u64, Failure> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
-        _ => Err(Failure::usage(format_args!("Invalid message count \"{text}\"."))),
+        _ => Err(Failure::usage(format_args!(
+            "Invalid message count \"{text}\"."
+        ))),
     }
 }
 
@@ -147,6 +155,8 @@ fn check_chance(text: &str) -> Result<u32, Failure> {
             reason = "a percentage in range fits, and its digits beyond the second do not count"
         )]
         Ok(percent) if (0.1..=100.0).contains(&percent) => Ok((percent * 100.0) as u32),
-        _ => Err(Failure::usage("--random-filter argument must be between 0.1 and 100.0")),
+        _ => Err(Failure::usage(
+            "--random-filter argument must be between 0.1 and 100.0",
+        )),
     }
 }

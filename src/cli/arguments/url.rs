@@ -18,10 +18,14 @@ impl<'a> Url<'a> {
     /// Takes a URL apart as mosquitto does: nothing is percent-decoded.
     pub(super) fn parse(text: &'a str) -> Result<Self, Failure> {
         let Some(rest) = text.strip_prefix("mqtt://") else {
-            return Err(Failure::usage("unsupported URL scheme, only mqtt:// is supported."));
+            return Err(Failure::usage(
+                "unsupported URL scheme, only mqtt:// is supported.",
+            ));
         };
         let Some((authority, topic)) = rest.split_once('/') else {
-            return Err(Failure::usage("Invalid URL for -L argument specified - topic missing."));
+            return Err(Failure::usage(
+                "Invalid URL for -L argument specified - topic missing.",
+            ));
         };
         let (login, place) = match authority.rsplit_once('@') {
             Some((login, place)) => (Some(login), place),
@@ -32,7 +36,10 @@ impl<'a> Url<'a> {
             Some((name, None)) => (Some(name), None),
             None => (None, None),
         };
-        let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let (host, port) = match place
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+        {
             Some((host, rest)) => (host, rest.strip_prefix(':')),
             None => match place.split_once(':') {
                 Some((host, port)) => (host, Some(port)),
@@ -40,9 +47,17 @@ impl<'a> Url<'a> {
             },
         };
         if host.is_empty() {
-            return Err(Failure::usage("Invalid URL for -L argument specified - host missing."));
+            return Err(Failure::usage(
+                "Invalid URL for -L argument specified - host missing.",
+            ));
         }
-        Ok(Self { username, password, host, port, topic })
+        Ok(Self {
+            username,
+            password,
+            host,
+            port,
+            topic,
+        })
     }
 }
 
@@ -55,7 +70,10 @@ mod tests {
         let url = Url::parse("mqtt://me:pass:word@[::1]:1884/a/b").expect("a good URL");
         assert_eq!(url.username, Some("me"));
         assert_eq!(url.password, Some("pass:word"));
-        assert_eq!((url.host, url.port, url.topic), ("::1", Some("1884"), "a/b"));
+        assert_eq!(
+            (url.host, url.port, url.topic),
+            ("::1", Some("1884"), "a/b")
+        );
         let url = Url::parse("mqtt://host/#").expect("a good URL");
         assert_eq!((url.username, url.password), (None, None));
         assert_eq!((url.host, url.port, url.topic), ("host", None, "#"));
@@ -63,11 +81,17 @@ mod tests {
 
     #[test]
     fn a_bad_url_says_what_is_missing() {
-        for (text, word) in
-            [("http://h/t", "scheme"), ("mqtt://h", "topic"), ("mqtt:///t", "host")]
-        {
+        for (text, word) in [
+            ("http://h/t", "scheme"),
+            ("mqtt://h", "topic"),
+            ("mqtt:///t", "host"),
+        ] {
             let failure = Url::parse(text).expect_err("a bad URL");
-            assert!(failure.message.contains(word), "{text}: {}", failure.message);
+            assert!(
+                failure.message.contains(word),
+                "{text}: {}",
+                failure.message
+            );
         }
     }
 }
