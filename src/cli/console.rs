@@ -91,10 +91,10 @@ impl Console {
 
     /// What the session received, and what it answered by itself.
     pub(crate) fn trace_event(&mut self, event: &Event<'_>) {
-        if let Event::Connected(connack) | Event::Refused(connack) = event {
-            if let Some(name) = connack.properties.assigned_client_identifier {
-                name.clone_into(&mut self.name);
-            }
+        if let Event::Connected(connack) = event
+            && let Some(name) = connack.properties.assigned_client_identifier
+        {
+            name.clone_into(&mut self.name);
         }
         if !self.debug {
             return;
@@ -198,15 +198,18 @@ pub(crate) fn refusal_code(version: ProtocolVersion, reason: ReasonCode) -> u8 {
     if version == ProtocolVersion::V5 {
         return reason.as_u8();
     }
-    match reason {
-        ReasonCode::Success => 0,
-        ReasonCode::UnsupportedProtocolVersion => 1,
-        ReasonCode::ClientIdentifierNotValid => 2,
-        ReasonCode::BadUserNameOrPassword => 4,
-        ReasonCode::NotAuthorized => 5,
-        // The one left of 3.1.1's codes: server unavailable.
-        _ => 3,
-    }
+    const CODES: [(ReasonCode, u8); 5] = [
+        (ReasonCode::Success, 0),
+        (ReasonCode::UnsupportedProtocolVersion, 1),
+        (ReasonCode::ClientIdentifierNotValid, 2),
+        (ReasonCode::BadUserNameOrPassword, 4),
+        (ReasonCode::NotAuthorized, 5),
+    ];
+    // 3, the server is unavailable, is the one left of the older codes.
+    CODES
+        .iter()
+        .find(|(known, _)| *known == reason)
+        .map_or(3, |(_, code)| *code)
 }
 
 fn refusal_text(version: ProtocolVersion, reason: ReasonCode) -> String {

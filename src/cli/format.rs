@@ -440,9 +440,11 @@ mod tests {
     use crate::protocol::{PacketId, Publish, QoS};
 
     fn print(format: &str, payload: &[u8]) -> String {
-        let mut properties = PublishProperties::default();
-        properties.content_type = Some("ct");
-        properties.message_expiry_interval = Some(100);
+        let properties = PublishProperties {
+            content_type: Some("ct"),
+            message_expiry_interval: Some(100),
+            ..PublishProperties::default()
+        };
         let publish = Publish {
             qos: QoS::ExactlyOnce,
             topic: "a",

@@ -272,24 +272,29 @@ impl<'s> Link<'s> {
 
     /// Says goodbye: everything queued goes out, and the server closes. Closing
     /// first could lose what is still on its way: a reset overtakes data.
-    pub(crate) fn close(mut self) {
+    ///
+    /// An error means that not everything went out.
+    pub(crate) fn close(mut self) -> Result<(), Lost> {
         let deadline = self.now().plus(CLOSE_TIMEOUT);
-        while !self.session.output().is_empty() && self.now() < deadline {
-            if self.turn(None, Some(deadline)).is_err() {
-                return;
+        loop {
+            self.write()?;
+            if self.session.output().is_empty() {
+                break;
             }
+            if self.now() >= deadline {
+                return Err(Lost::Io(ErrorKind::TimedOut.into()));
+            }
+            self.turn(None, Some(deadline))?;
             self.input.clear();
         }
-        let Some(stream) = &self.stream else { return };
-        if stream.shutdown(Shutdown::Write).is_err() {
-            return;
-        }
-        while self.now() < deadline {
-            if self.turn(None, Some(deadline)).is_err() {
-                return;
+        if let Some(stream) = &self.stream {
+            let mut open = stream.shutdown(Shutdown::Write).is_ok();
+            while open && self.now() < deadline {
+                open = self.turn(None, Some(deadline)).is_ok();
+                self.input.clear();
             }
-            self.input.clear();
         }
+        Ok(())
     }
 
     fn write(&mut self) -> Result<(), Lost> {

@@ -37,13 +37,13 @@ pub(crate) fn run(settings: &PublishSettings) -> Result<(), Failure> {
     let mut link = Link::open(connection)?;
     publisher.console.trace(format_args!("sending CONNECT"));
     let result = publisher.run(&mut link);
-    if let Ok(()) = result {
+    if result.is_ok() {
         publisher.console.trace(format_args!("sending DISCONNECT"));
     }
     // The text is complete even where standard output is closed.
     let _ = publisher.console.flush();
-    link.close();
-    result
+    let closed = link.close();
+    result.and_then(|()| closed.map_err(|lost| lost.failure()))
 }
 
 /// What remains to be published.
@@ -260,10 +260,7 @@ impl Publisher<'_> {
     }
 
     fn is_done(&self, link: &Link<'_>) -> bool {
-        is_connected(&link.session)
-            && self.source.is_exhausted()
-            && link.session.is_settled()
-            && link.session.output().is_empty()
+        is_connected(&link.session) && self.source.is_exhausted() && link.session.is_settled()
     }
 
     fn leave(&mut self, link: &mut Link<'_>) -> Result<(), Failure> {

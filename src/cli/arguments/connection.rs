@@ -213,7 +213,7 @@ pub(super) fn check_qos(text: Option<&str>, what: &str) -> Result<QoS, Failure> 
         None | Some("0") => Ok(QoS::AtMostOnce),
         Some("1") => Ok(QoS::AtLeastOnce),
         Some("2") => Ok(QoS::ExactlyOnce),
-        Some(text) => Err(Failure::usage(format_args!("Invalid {what}: {text}"))),
+        Some(text) => Err(Failure::usage(format_args!("Invalid {what}{text}"))),
     }
 }
 
@@ -221,7 +221,7 @@ fn check_will(
     raw: &RawConnection,
     properties: &PropertyValues,
 ) -> Result<Option<WillSettings>, Failure> {
-    let qos = check_qos(raw.will_qos.as_deref(), "will QoS")?;
+    let qos = check_qos(raw.will_qos.as_deref(), "will QoS ")?;
     let missing = |what: &str| {
         Err(Failure::usage(format_args!(
             "Will {what} given, but no will topic given."

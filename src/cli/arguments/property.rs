@@ -206,15 +206,16 @@ impl PropertyValues {
 
     /// The values as PUBLISH and the will carry them.
     pub(crate) fn publish_properties(&self) -> PublishProperties<'_> {
-        let mut properties = PublishProperties::default();
-        properties.payload_format_utf8 = self.payload_format_utf8;
-        properties.message_expiry_interval = self.message_expiry_interval;
-        properties.topic_alias = self.topic_alias;
-        properties.response_topic = self.response_topic.as_deref();
-        properties.correlation_data = self.correlation_data.as_deref();
-        properties.content_type = self.content_type.as_deref();
-        properties.user_properties = self.user_properties.as_view();
-        properties
+        PublishProperties {
+            payload_format_utf8: self.payload_format_utf8,
+            message_expiry_interval: self.message_expiry_interval,
+            topic_alias: self.topic_alias,
+            response_topic: self.response_topic.as_deref(),
+            correlation_data: self.correlation_data.as_deref(),
+            content_type: self.content_type.as_deref(),
+            user_properties: self.user_properties.as_view(),
+            ..PublishProperties::default()
+        }
     }
 
     /// The values as DISCONNECT carries them.

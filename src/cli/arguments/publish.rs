@@ -67,7 +67,7 @@ impl PublishSettings {
             connection,
             topic,
             payload,
-            qos: check_qos(raw.qos.as_deref(), "QoS given")?,
+            qos: check_qos(raw.qos.as_deref(), "QoS given: ")?,
             retain: raw.retain,
             repeat: raw.repeat.as_deref().map_or(Ok(1), check_repeat)?,
             repeat_delay: raw

@@ -82,7 +82,7 @@ impl SubscribeSettings {
             None => Output::Payload,
         };
         let options = SubscriptionOptions {
-            qos: check_qos(raw.qos.as_deref(), "QoS given")?,
+            qos: check_qos(raw.qos.as_deref(), "QoS given: ")?,
             no_local: raw.no_local,
             retain_as_published: raw.retain_as_published,
             retain_handling: check_retain_handling(raw.retain_handling.as_deref())?,
