@@ -3,12 +3,23 @@
 
 extern crate alloc;
 
+pub mod client;
+pub mod protocol;
+pub mod time;
+
 #[cfg(feature = "cli")]
 #[path = "cli/stand_in.rs"]
 pub mod broker;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-pub mod client;
-pub mod protocol;
-pub mod time;
+#[cfg(feature = "broker")]
+pub mod engine;
+#[cfg(feature = "broker")]
+pub mod ids;
+#[cfg(feature = "broker")]
+pub mod message;
+#[cfg(feature = "broker")]
+pub mod routing;
+#[cfg(feature = "broker")]
+pub mod session;

@@ -139,7 +139,10 @@ impl Limits {
     /// The bounds of one session's queue.
     #[must_use]
     pub fn queue(&self) -> QueueBounds {
-        QueueBounds { messages: self.max_queued_messages, bytes: self.max_queued_bytes }
+        QueueBounds {
+            messages: self.max_queued_messages,
+            bytes: self.max_queued_bytes,
+        }
     }
 }
 
@@ -154,7 +157,10 @@ impl ConnectionBudget {
     /// A budget of `max` connections.
     #[must_use]
     pub fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, in_use: AtomicUsize::new(0) })
+        Arc::new(Self {
+            max,
+            in_use: AtomicUsize::new(0),
+        })
     }
 
     /// A place for one more connection, if there is one.
@@ -166,7 +172,9 @@ impl ConnectionBudget {
                 (used < self.max).then_some(used + 1)
             })
             .ok()
-            .map(|_| ConnectionPermit { budget: Arc::clone(self) })
+            .map(|_| ConnectionPermit {
+                budget: Arc::clone(self),
+            })
     }
 
     /// Connections that hold a place now.

@@ -92,7 +92,11 @@ mod tests {
     use super::*;
 
     fn wait(sequence: u64) -> Waits {
-        SmallVec::from_iter([Wait { shard: ShardId(1), rank: 0, sequence }])
+        SmallVec::from_iter([Wait {
+            shard: ShardId(1),
+            rank: 0,
+            sequence,
+        }])
     }
 
     fn ack(id: u16) -> Answer {

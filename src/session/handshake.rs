@@ -78,8 +78,11 @@ pub fn agree(connect: &Connect<'_>, offer: &Offer) -> Result<Agreement, ReasonCo
     let exceeds = offer.keep_alive_max > 0
         && (connect.keep_alive == 0 || connect.keep_alive > offer.keep_alive_max);
     // A 3.x client can not be told another keep alive, so its own stands.
-    let keep_alive =
-        if version_5 && exceeds { offer.keep_alive_max } else { connect.keep_alive };
+    let keep_alive = if version_5 && exceeds {
+        offer.keep_alive_max
+    } else {
+        connect.keep_alive
+    };
     Ok(Agreement {
         version: connect.version,
         clean_start: connect.clean_start,
@@ -87,7 +90,9 @@ pub fn agree(connect: &Connect<'_>, offer: &Offer) -> Result<Agreement, ReasonCo
         keep_alive: KeepAlive(keep_alive),
         send_window,
         receive_maximum: if version_5 { offer.receive_maximum } else { 0 },
-        maximum_packet_size: properties.maximum_packet_size.map_or(u32::MAX, NonZeroU32::get),
+        maximum_packet_size: properties
+            .maximum_packet_size
+            .map_or(u32::MAX, NonZeroU32::get),
         outbound_alias_maximum: properties
             .topic_alias_maximum
             .unwrap_or(0)
@@ -128,7 +133,11 @@ pub fn accept<'a>(
         server_keep_alive: (keep_alive != connect.keep_alive).then_some(keep_alive),
         ..ConnAckProperties::default()
     };
-    ConnAck { session_present, reason: ReasonCode::Success, properties }
+    ConnAck {
+        session_present,
+        reason: ReasonCode::Success,
+        properties,
+    }
 }
 
 #[cfg(test)]
@@ -185,7 +194,11 @@ mod tests {
         assert_eq!(terms.send_window, 5);
         let connack = accept(&wish, &terms, &OFFER, true, None);
         assert_eq!(connack.properties.session_expiry_interval, Some(3600));
-        assert_eq!(connack.properties.server_keep_alive, Some(60), "[MQTT-3.2.2-21]");
+        assert_eq!(
+            connack.properties.server_keep_alive,
+            Some(60),
+            "[MQTT-3.2.2-21]"
+        );
         assert!(connack.session_present);
     }
 
@@ -202,6 +215,10 @@ mod tests {
         let mut wish = connect(ProtocolVersion::V5, true, "c");
         wish.properties.authentication_method = Some("KERBEROS");
         let refusal = agree(&wish, &OFFER).expect_err("unknown method");
-        assert_eq!(refusal, ReasonCode::BadAuthenticationMethod, "[MQTT-4.12.0-1]");
+        assert_eq!(
+            refusal,
+            ReasonCode::BadAuthenticationMethod,
+            "[MQTT-4.12.0-1]"
+        );
     }
 }

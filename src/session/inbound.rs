@@ -84,11 +84,14 @@ impl Inbound {
 
     /// PUBREL arrived: the identifier is free again. False when it was not open.
     pub fn release(&mut self, packet_id: PacketId) -> bool {
-        self.find(packet_id).map(|index| self.exactly_once.remove(index)).is_ok()
+        self.find(packet_id)
+            .map(|index| self.exactly_once.remove(index))
+            .is_ok()
     }
 
     fn find(&self, packet_id: PacketId) -> Result<usize, usize> {
-        self.exactly_once.binary_search_by_key(&packet_id, |(id, _)| *id)
+        self.exactly_once
+            .binary_search_by_key(&packet_id, |(id, _)| *id)
     }
 }
 

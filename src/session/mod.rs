@@ -52,6 +52,8 @@ pub struct Session {
     pub will: Option<Box<Will>>,
     /// While no connection is there: when something is due.
     pub absence: Absence,
+    /// When the timer armed for it fires; later ones are ignored.
+    pub timer_at: Option<Timestamp>,
 }
 
 /// What is due while a session has no connection.
@@ -88,6 +90,7 @@ impl Session {
             subscriptions: SubscriptionNames::default(),
             will: None,
             absence: Absence::default(),
+            timer_at: None,
         }
     }
 

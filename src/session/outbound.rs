@@ -117,12 +117,19 @@ impl Outbound {
     /// the window (at most 65,535) and `may_start` rule out.
     pub fn start(&mut self, pending: Pending) -> Option<PacketId> {
         let inflight = &self.inflight;
-        let packet_id = self.ids.allocate(|id| inflight.iter().any(|entry| entry.packet_id == id))?;
+        let packet_id = self
+            .ids
+            .allocate(|id| inflight.iter().any(|entry| entry.packet_id == id))?;
         let phase = match pending.qos {
             QoS::ExactlyOnce => Phase::AwaitPubRec,
             QoS::AtLeastOnce | QoS::AtMostOnce => Phase::AwaitPubAck,
         };
-        self.inflight.push_back(Inflight { packet_id, phase, sent: true, pending });
+        self.inflight.push_back(Inflight {
+            packet_id,
+            phase,
+            sent: true,
+            pending,
+        });
         self.in_window += 1;
         Some(packet_id)
     }
@@ -165,9 +172,10 @@ impl Outbound {
             return None;
         }
         let open = self.window_open();
-        let next = self.inflight.iter().position(|entry| {
-            !entry.sent && (open || entry.phase == Phase::AwaitPubComp)
-        })?;
+        let next = self
+            .inflight
+            .iter()
+            .position(|entry| !entry.sent && (open || entry.phase == Phase::AwaitPubComp))?;
         let entry = &mut self.inflight[next];
         entry.sent = true;
         self.in_window += 1;
@@ -180,11 +188,19 @@ impl Outbound {
 
     /// The client has answered `packet_id`; `awaited` is what its answer answers.
     /// `refused` tells a reason code of 0x80 and above, which ends the delivery.
-    pub fn acknowledge(&mut self, packet_id: PacketId, awaited: Phase, refused: bool) -> Acknowledged {
-        let found = self.inflight.iter().position(|entry| entry.packet_id == packet_id);
-        let Some(index) = found.filter(|&index| {
-            self.inflight[index].phase == awaited && self.inflight[index].sent
-        }) else {
+    pub fn acknowledge(
+        &mut self,
+        packet_id: PacketId,
+        awaited: Phase,
+        refused: bool,
+    ) -> Acknowledged {
+        let found = self
+            .inflight
+            .iter()
+            .position(|entry| entry.packet_id == packet_id);
+        let Some(index) = found
+            .filter(|&index| self.inflight[index].phase == awaited && self.inflight[index].sent)
+        else {
             return Acknowledged::Unknown;
         };
         if awaited == Phase::AwaitPubRec && !refused {
@@ -192,9 +208,11 @@ impl Outbound {
             return Acknowledged::Release;
         }
         self.in_window -= 1;
-        self.inflight.remove(index).map_or(Acknowledged::Unknown, |entry| {
-            Acknowledged::Complete(entry.pending)
-        })
+        self.inflight
+            .remove(index)
+            .map_or(Acknowledged::Unknown, |entry| {
+                Acknowledged::Complete(entry.pending)
+            })
     }
 
     /// Whether a PUBREL is outstanding for this identifier (a PUBREC that comes
@@ -208,9 +226,16 @@ impl Outbound {
 
     /// Gives up the delivery of a message in flight that can not be sent.
     pub fn abandon(&mut self, packet_id: PacketId) -> Option<Pending> {
-        let index = self.inflight.iter().position(|entry| entry.packet_id == packet_id)?;
+        let index = self
+            .inflight
+            .iter()
+            .position(|entry| entry.packet_id == packet_id)?;
         let entry = self.inflight.remove(index)?;
-        let counter = if entry.sent { &mut self.in_window } else { &mut self.unsent };
+        let counter = if entry.sent {
+            &mut self.in_window
+        } else {
+            &mut self.unsent
+        };
         *counter -= 1;
         Some(entry.pending)
     }
@@ -225,6 +250,12 @@ impl Outbound {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.queued_bytes
+    }
+
+    /// Whether anything waits to be sent, for the first time or again.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        self.unsent > 0 || !self.queue.is_empty()
     }
 
     /// Whether anything is in flight or queued.
@@ -258,7 +289,10 @@ mod tests {
     use super::*;
     use crate::message::Message;
 
-    const BOUNDS: QueueBounds = QueueBounds { messages: 2, bytes: 1 << 20 };
+    const BOUNDS: QueueBounds = QueueBounds {
+        messages: 2,
+        bytes: 1 << 20,
+    };
 
     fn pending(payload: &str, qos: QoS) -> Pending {
         let message = Message::new("t", &[], payload.as_bytes(), qos, false, None);
@@ -284,8 +318,12 @@ mod tests {
     #[test]
     fn the_window_closes_at_the_clients_receive_maximum_and_reopens_with_an_acknowledgement() {
         let mut outbound = outbound(2);
-        let first = outbound.start(pending("a", QoS::AtLeastOnce)).expect("room");
-        outbound.start(pending("b", QoS::AtLeastOnce)).expect("room");
+        let first = outbound
+            .start(pending("a", QoS::AtLeastOnce))
+            .expect("room");
+        outbound
+            .start(pending("b", QoS::AtLeastOnce))
+            .expect("room");
         assert!(!outbound.may_start(), "[MQTT-4.9.0-2]");
         let answer = outbound.acknowledge(first, Phase::AwaitPubAck, false);
         assert!(matches!(answer, Acknowledged::Complete(_)));
@@ -295,7 +333,9 @@ mod tests {
     #[test]
     fn a_fresh_message_never_overtakes_the_queue() {
         let mut outbound = outbound(1);
-        outbound.enqueue(pending("a", QoS::AtLeastOnce), BOUNDS).expect("room");
+        outbound
+            .enqueue(pending("a", QoS::AtLeastOnce), BOUNDS)
+            .expect("room");
         assert!(!outbound.may_start());
     }
 
@@ -303,20 +343,31 @@ mod tests {
     fn the_queue_hands_back_what_its_bound_refuses() {
         let mut outbound = outbound(1);
         for payload in ["a", "b"] {
-            outbound.enqueue(pending(payload, QoS::AtLeastOnce), BOUNDS).expect("room");
+            outbound
+                .enqueue(pending(payload, QoS::AtLeastOnce), BOUNDS)
+                .expect("room");
         }
         let refused = outbound.enqueue(pending("c", QoS::AtLeastOnce), BOUNDS);
         assert_eq!(refused.expect_err("full").message.payload(), b"c");
         let mut expired = 0;
-        assert!(outbound.next_queued(Timestamp::ZERO, &mut expired).is_some());
-        outbound.enqueue(pending("c", QoS::AtLeastOnce), BOUNDS).expect("room again");
+        assert!(
+            outbound
+                .next_queued(Timestamp::ZERO, &mut expired)
+                .is_some()
+        );
+        outbound
+            .enqueue(pending("c", QoS::AtLeastOnce), BOUNDS)
+            .expect("room again");
     }
 
     #[test]
-    fn a_resumed_session_sends_again_in_order_with_the_same_identifiers_and_within_the_new_window() {
+    fn a_resumed_session_sends_again_in_order_with_the_same_identifiers_and_within_the_new_window()
+    {
         let mut outbound = outbound(10);
         for payload in ["a", "b", "c"] {
-            outbound.start(pending(payload, QoS::ExactlyOnce)).expect("room");
+            outbound
+                .start(pending(payload, QoS::ExactlyOnce))
+                .expect("room");
         }
         let answer = outbound.acknowledge(id(1), Phase::AwaitPubRec, false);
         assert!(matches!(answer, Acknowledged::Release));
@@ -325,7 +376,10 @@ mod tests {
         assert!(matches!(outbound.next_resend(), Some(Resend::Release(p)) if p == id(1)));
         assert!(matches!(outbound.next_resend(), Some(Resend::Publish(e)) if e.packet_id == id(2)));
         assert!(outbound.next_resend().is_none(), "the new window is two");
-        assert!(!outbound.may_start(), "a fresh message would overtake the third");
+        assert!(
+            !outbound.may_start(),
+            "a fresh message would overtake the third"
+        );
         outbound.acknowledge(id(1), Phase::AwaitPubComp, false);
         assert!(matches!(outbound.next_resend(), Some(Resend::Publish(e)) if e.packet_id == id(3)));
         assert!(outbound.next_resend().is_none());
@@ -334,7 +388,9 @@ mod tests {
     #[test]
     fn an_acknowledgement_of_the_wrong_kind_changes_nothing() {
         let mut outbound = outbound(10);
-        outbound.start(pending("a", QoS::ExactlyOnce)).expect("room");
+        outbound
+            .start(pending("a", QoS::ExactlyOnce))
+            .expect("room");
         let answer = outbound.acknowledge(id(1), Phase::AwaitPubAck, false);
         assert!(matches!(answer, Acknowledged::Unknown));
         let answer = outbound.acknowledge(id(7), Phase::AwaitPubRec, false);
@@ -345,13 +401,24 @@ mod tests {
     fn only_unsent_messages_and_unacknowledged_qos_1_of_a_group_are_surrendered() {
         let group: Option<std::sync::Arc<str>> = Some("$share/g/t".into());
         let mut outbound = outbound(10);
-        outbound.start(Pending { group: group.clone(), ..pending("one", QoS::AtLeastOnce) });
-        outbound.start(Pending { group: group.clone(), ..pending("two", QoS::ExactlyOnce) });
+        outbound.start(Pending {
+            group: group.clone(),
+            ..pending("one", QoS::AtLeastOnce)
+        });
+        outbound.start(Pending {
+            group: group.clone(),
+            ..pending("two", QoS::ExactlyOnce)
+        });
         outbound.start(pending("own", QoS::AtLeastOnce));
-        let queued = Pending { group, ..pending("queued", QoS::ExactlyOnce) };
+        let queued = Pending {
+            group,
+            ..pending("queued", QoS::ExactlyOnce)
+        };
         outbound.enqueue(queued, BOUNDS).expect("room");
-        let payloads: Vec<_> =
-            outbound.surrender().map(|p| p.message.payload().to_vec()).collect();
+        let payloads: Vec<_> = outbound
+            .surrender()
+            .map(|p| p.message.payload().to_vec())
+            .collect();
         assert_eq!(payloads, [b"one".to_vec(), b"queued".to_vec()]);
     }
 }

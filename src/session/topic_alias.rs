@@ -70,7 +70,10 @@ impl OutboundAliases {
     /// May give out aliases 1..=`maximum` [MQTT-3.1.2-26].
     #[must_use]
     pub fn new(maximum: u16) -> Self {
-        Self { topics: Vec::new(), maximum }
+        Self {
+            topics: Vec::new(),
+            maximum,
+        }
     }
 
     /// How to write `topic` on the packet that is sent now. The packet must then
@@ -101,8 +104,16 @@ mod tests {
         let mut aliases = OutboundAliases::new(1);
         assert_eq!(aliases.choose("long/topic"), AliasUse::Set(1));
         assert_eq!(aliases.choose("long/topic"), AliasUse::Use(1));
-        assert_eq!(aliases.choose("other/topic"), AliasUse::None, "[MQTT-3.1.2-26]");
-        assert_eq!(aliases.choose("t"), AliasUse::None, "costs more than it saves");
+        assert_eq!(
+            aliases.choose("other/topic"),
+            AliasUse::None,
+            "[MQTT-3.1.2-26]"
+        );
+        assert_eq!(
+            aliases.choose("t"),
+            AliasUse::None,
+            "costs more than it saves"
+        );
     }
 
     #[test]

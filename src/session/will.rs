@@ -48,7 +48,9 @@ impl Will {
     #[must_use]
     pub fn publish(self, now: Timestamp) -> Rc<Message> {
         let mut message = self.message;
-        message.expires_at = self.expiry_interval.map(|seconds| now.plus_seconds(seconds));
+        message.expires_at = self
+            .expiry_interval
+            .map(|seconds| now.plus_seconds(seconds));
         Rc::new(message)
     }
 }

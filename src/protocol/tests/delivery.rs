@@ -1,14 +1,16 @@
 //! A delivery is the PUBLISH that its parts describe.
 
-use crate::protocol::{Delivery, Packet, PacketId, ProtocolVersion, Publish, QoS, Split, split};
+use std::num::NonZeroU16;
+
+use proptest::prelude::*;
+
+use super::strategies::publish;
+use super::{VERSIONS, decode};
+use crate::protocol::{Delivery, Packet, PacketId, ProtocolVersion, Publish, QoS};
 
 /// Reads back the one packet in `bytes`.
 fn read(version: ProtocolVersion, bytes: &[u8]) -> Publish<'_> {
-    let Ok(Split::Complete { frame, size }) = split(bytes, u32::MAX) else {
-        panic!("no whole packet: {bytes:02x?}");
-    };
-    assert_eq!(size, bytes.len());
-    match Packet::decode(version, frame).expect("well-formed") {
+    match decode(version, bytes).expect("well-formed") {
         Packet::Publish(publish) => publish,
         other => panic!("not a PUBLISH: {other:?}"),
     }
@@ -78,4 +80,58 @@ fn before_v5_no_property_is_written() {
     assert_eq!(out, [0x30, 4, 0, 1, b't', b'x']);
     assert_eq!((patch.packet_id, patch.expiry), (0, 0));
     assert_eq!(delivery.encoded_len(ProtocolVersion::V3_1_1), out.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn a_delivery_is_the_publish_it_came_from(
+        publish in publish(ProtocolVersion::V5),
+        version in prop::sample::select(VERSIONS.to_vec()),
+    ) {
+        prop_assume!(version == ProtocolVersion::V5 || !publish.topic.is_empty());
+        let mut pass_through = Vec::new();
+        publish.properties.write_pass_through(&mut pass_through);
+        let subscription_ids: Vec<u32> = publish.properties.subscription_ids.iter().collect();
+        let delivery = Delivery {
+            qos: publish.qos,
+            dup: publish.dup,
+            retain: publish.retain,
+            topic: publish.topic,
+            pass_through: &pass_through,
+            payload: publish.payload,
+            message_expiry_interval: publish.properties.message_expiry_interval,
+            topic_alias: publish.properties.topic_alias.map(NonZeroU16::get),
+            subscription_ids: &subscription_ids,
+        };
+        let mut out = b"before".to_vec();
+        let patch = delivery.encode(version, &mut out);
+        let packet = &mut out[6..];
+        prop_assert_eq!(packet.len(), delivery.encoded_len(version));
+        prop_assert_eq!(patch.packet_id != 0, publish.packet_id.is_some());
+        if let Some(id) = publish.packet_id {
+            let at = patch.packet_id as usize;
+            prop_assert_eq!(&packet[at..at + 2], &[0, 0]);
+            packet[at..at + 2].copy_from_slice(&id.get().to_be_bytes());
+        }
+        let v5 = version == ProtocolVersion::V5;
+        if let Some(alias) = delivery.topic_alias.filter(|_| v5) {
+            let at = patch.topic_alias as usize;
+            prop_assert_eq!(&packet[at..at + 2], &alias.to_be_bytes());
+        } else {
+            prop_assert_eq!(patch.topic_alias, 0);
+        }
+        if let Some(interval) = delivery.message_expiry_interval.filter(|_| v5) {
+            let at = patch.expiry as usize;
+            prop_assert_eq!(&packet[at..at + 4], &interval.to_be_bytes());
+        } else {
+            prop_assert_eq!(patch.expiry, 0);
+        }
+        let mut expected = publish;
+        if !v5 {
+            expected.properties = crate::protocol::PublishProperties::default();
+        }
+        prop_assert_eq!(read(version, packet), expected);
+    }
 }
