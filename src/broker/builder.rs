@@ -63,7 +63,8 @@ impl Builder {
                 let text = format!("{address:?}");
                 let text = text.trim_matches('"').to_owned();
                 let reason = error.to_string();
-                self.wrong.get_or_insert(ConfigError::Address { text, reason });
+                self.wrong
+                    .get_or_insert(ConfigError::Address { text, reason });
             }
         }
         self
@@ -112,7 +113,11 @@ impl Builder {
         }
         let default = || vec![DEFAULT_LISTENER.parse().expect("the default is an address")];
         let config = Config {
-            tcp: if self.tcp.is_empty() { default() } else { self.tcp },
+            tcp: if self.tcp.is_empty() {
+                default()
+            } else {
+                self.tcp
+            },
             shards: self.shards,
             max_connections: self.max_connections,
             limits: self.limits,

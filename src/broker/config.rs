@@ -42,7 +42,10 @@ impl Config {
             return Err(ConfigError::Shards { given });
         }
         if self.tcp.len() > MAX_LISTENERS {
-            return Err(ConfigError::Listeners { given: self.tcp.len(), most: MAX_LISTENERS });
+            return Err(ConfigError::Listeners {
+                given: self.tcp.len(),
+                most: MAX_LISTENERS,
+            });
         }
         if self.max_connections == Some(0) {
             return Err(ConfigError::NoConnections);
@@ -95,8 +98,16 @@ mod tests {
 
     #[test]
     fn shards_are_counted_from_one_to_the_limit() {
-        for (given, good) in [(0, false), (1, true), (MAX_SHARDS, true), (MAX_SHARDS + 1, false)] {
-            let config = Config { shards: Some(given), ..config(&["127.0.0.1:1"]) };
+        for (given, good) in [
+            (0, false),
+            (1, true),
+            (MAX_SHARDS, true),
+            (MAX_SHARDS + 1, false),
+        ] {
+            let config = Config {
+                shards: Some(given),
+                ..config(&["127.0.0.1:1"])
+            };
             assert_eq!(config.check(false).is_ok(), good, "{given}");
         }
     }

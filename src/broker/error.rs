@@ -13,7 +13,9 @@ use crate::ids::ShardId;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A listener's address does not parse or resolve.
-    #[error("listener address {text:?} is not usable: {reason}; write HOST:PORT, for example 127.0.0.1:1883 or [::1]:1883")]
+    #[error(
+        "listener address {text:?} is not usable: {reason}; write HOST:PORT, for example 127.0.0.1:1883 or [::1]:1883"
+    )]
     Address {
         /// The address as it was given.
         text: String,

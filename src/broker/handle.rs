@@ -121,7 +121,10 @@ impl BrokerHandle {
     pub fn stats(&self) -> Vec<ShardReport> {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         let question = |reply| Command::Report { reply };
-        let mut reports = self.shards.ask("reporting", deadline, question).unwrap_or_default();
+        let mut reports = self
+            .shards
+            .ask("reporting", deadline, question)
+            .unwrap_or_default();
         reports.sort_by_key(|report: &ShardReport| report.shard);
         reports
     }

@@ -44,8 +44,10 @@ const LEAST_FLUSH: Duration = Duration::from_millis(500);
 
 /// Starts a broker.
 pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
-    let cores = available_cores()
-        .map_err(|source| StartError::System { what: "find out the usable cores", source })?;
+    let cores = available_cores().map_err(|source| StartError::System {
+        what: "find out the usable cores",
+        source,
+    })?;
     let count = config.shards.unwrap_or(cores.len()).min(super::MAX_SHARDS);
     preflight::check_io_uring()?;
     preflight::check_locked_memory(count)?;
@@ -62,7 +64,12 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
         info!(%address, shards = count, "listening");
     }
     let stop_timeout = config.stop_timeout;
-    Ok(BrokerHandle { shards, addresses, connections, stop_timeout })
+    Ok(BrokerHandle {
+        shards,
+        addresses,
+        connections,
+        stop_timeout,
+    })
 }
 
 /// Every shard's bound sockets, and the addresses they share.
@@ -74,7 +81,11 @@ fn bind(addresses: &[SocketAddr], shards: usize) -> Result<Bound, StartError> {
     let mut bound = Vec::new();
     // An IPv6 wildcard takes IPv4 clients, too, unless they have an address of
     // their own on the same port.
-    let taken = |port| addresses.iter().any(|other| other.is_ipv4() && other.port() == port);
+    let taken = |port| {
+        addresses
+            .iter()
+            .any(|other| other.is_ipv4() && other.port() == port)
+    };
     let dual = |address: &SocketAddr| address.port() == 0 || !taken(address.port());
     for address in addresses {
         preflight::check_port(*address, dual(address))?;
@@ -122,8 +133,11 @@ fn launch(
             commands: inbox,
             doorbell: Arc::clone(&doorbell),
         };
-        let milestones =
-            Milestones { built: built.clone(), go: gate.clone(), ready: ready.clone() };
+        let milestones = Milestones {
+            built: built.clone(),
+            go: gate.clone(),
+            ready: ready.clone(),
+        };
         let thread = thread::Builder::new()
             .name(format!("shard-{shard}"))
             .spawn(move || {
@@ -131,16 +145,24 @@ fn launch(
                 shard::run(assignment, milestones);
             })
             .map_err(system)?;
-        shards.0.push(ShardHandle { commands, doorbell, thread });
+        shards.0.push(ShardHandle {
+            commands,
+            doorbell,
+            thread,
+        });
     }
     drop((built, ready));
-    let failure = outcomes.iter().take(count).find_map(|(shard, outcome)| {
-        outcome.err().map(|source| explain(shard, source))
-    });
+    let failure = outcomes
+        .iter()
+        .take(count)
+        .find_map(|(shard, outcome)| outcome.err().map(|source| explain(shard, source)));
     if let Some(failure) = failure {
         // Without the gate, shards that were built end again.
         drop((go, gate));
-        shards.0.into_iter().for_each(|shard| drop(shard.thread.join()));
+        shards
+            .0
+            .into_iter()
+            .for_each(|shard| drop(shard.thread.join()));
         return Err(failure);
     }
     for _ in 0..count {
@@ -148,10 +170,12 @@ fn launch(
     }
     let deadline = Instant::now() + READY_TIMEOUT;
     for _ in 0..count {
-        readiness.recv_deadline(deadline).map_err(|_| StartError::System {
-            what: "start all shards in time",
-            source: io::ErrorKind::TimedOut.into(),
-        })?;
+        readiness
+            .recv_deadline(deadline)
+            .map_err(|_| StartError::System {
+                what: "start all shards in time",
+                source: io::ErrorKind::TimedOut.into(),
+            })?;
     }
     Ok(shards)
 }
@@ -162,8 +186,7 @@ fn engine_configs(config: &Config, count: usize) -> Vec<EngineConfig> {
     let limits = Arc::new(config.limits.clone());
     let random = |n: u64| RandomState::new().hash_one(n);
     let placement_seed = [random(0), random(1), random(2), random(3)];
-    let interest_key =
-        ahash::RandomState::with_seeds(random(4), random(5), random(6), random(7));
+    let interest_key = ahash::RandomState::with_seeds(random(4), random(5), random(6), random(7));
     let shards = u16::try_from(count).expect("at most MAX_SHARDS");
     let interest = Arc::new(InterestTable::new(shards, interest_key));
     (0..count)
@@ -180,7 +203,10 @@ fn engine_configs(config: &Config, count: usize) -> Vec<EngineConfig> {
 
 fn explain(shard: ShardId, source: io::Error) -> StartError {
     if source.raw_os_error() == Some(libc::ENOMEM) {
-        StartError::LockedMemoryTaken { shard, need_kib: LOCKED_BYTES.div_ceil(1024) }
+        StartError::LockedMemoryTaken {
+            shard,
+            need_kib: LOCKED_BYTES.div_ceil(1024),
+        }
     } else {
         StartError::Shard { shard, source }
     }
@@ -190,7 +216,10 @@ fn explain(shard: ShardId, source: io::Error) -> StartError {
 fn listen(shards: &Shards, sockets: Vec<Vec<OwnedFd>>) -> Result<(), StartError> {
     let (reply, answers) = flume::bounded(shards.0.len());
     for (shard, sockets) in shards.0.iter().zip(sockets) {
-        shard.send(Command::Listen { sockets, reply: reply.clone() });
+        shard.send(Command::Listen {
+            sockets,
+            reply: reply.clone(),
+        });
     }
     drop(reply);
     let deadline = Instant::now() + READY_TIMEOUT;
@@ -198,7 +227,10 @@ fn listen(shards: &Shards, sockets: Vec<Vec<OwnedFd>>) -> Result<(), StartError>
         let answer = answers.recv_deadline(deadline);
         answer
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|source| StartError::System { what: "listen", source })?;
+            .map_err(|source| StartError::System {
+                what: "listen",
+                source,
+            })?;
     }
     Ok(())
 }
@@ -206,7 +238,8 @@ fn listen(shards: &Shards, sockets: Vec<Vec<OwnedFd>>) -> Result<(), StartError>
 /// Stops all shards, in phases; draining and flushing take at most `timeout`.
 pub(crate) fn stop(shards: Shards, timeout: Duration) -> Result<(), StopError> {
     let started = Instant::now();
-    let outcome = quiesce(&shards, started + timeout).and_then(|()| disconnect(&shards, started + timeout));
+    let outcome =
+        quiesce(&shards, started + timeout).and_then(|()| disconnect(&shards, started + timeout));
     for shard in &shards.0 {
         shard.send(Command::Exit);
     }
@@ -224,8 +257,12 @@ pub(crate) fn stop(shards: Shards, timeout: Duration) -> Result<(), StopError> {
 /// No more inputs; what is under way between the shards is finished.
 fn quiesce(shards: &Shards, deadline: Instant) -> Result<(), StopError> {
     let soon = || Instant::now() + PHASE_TIMEOUT;
-    shards.ask("closing its listeners", soon(), |reply| Command::StopAccepting { reply })?;
-    shards.ask("it stopped reading", soon(), |reply| Command::StopReading { reply })?;
+    shards.ask("closing its listeners", soon(), |reply| {
+        Command::StopAccepting { reply }
+    })?;
+    shards.ask("it stopped reading", soon(), |reply| Command::StopReading {
+        reply,
+    })?;
     let mut before = None;
     loop {
         let census = shards.ask("draining", soon(), |reply| Command::Census { reply })?;
@@ -253,10 +290,15 @@ fn is_drained(census: &[Census], before: &mut Option<(u64, u64)>) -> bool {
 
 /// Goodbye to all clients, flush, close.
 fn disconnect(shards: &Shards, deadline: Instant) -> Result<(), StopError> {
-    let within = deadline.saturating_duration_since(Instant::now()).max(LEAST_FLUSH);
+    let within = deadline
+        .saturating_duration_since(Instant::now())
+        .max(LEAST_FLUSH);
     let patience = Instant::now() + within + PHASE_TIMEOUT;
     let question = |reply| Command::Disconnect { within, reply };
-    let cut: usize = shards.ask("saying goodbye", patience, question)?.into_iter().sum();
+    let cut: usize = shards
+        .ask("saying goodbye", patience, question)?
+        .into_iter()
+        .sum();
     if cut > 0 {
         return Err(StopError::Cut { connections: cut });
     }
@@ -283,14 +325,21 @@ mod tests {
 
     #[test]
     fn the_mesh_is_drained_only_when_two_rounds_agree() {
-        let shard = |quiet, sent, received| Census { quiet, sent, received };
+        let shard = |quiet, sent, received| Census {
+            quiet,
+            sent,
+            received,
+        };
         let mut before = None;
         let calm = [shard(true, 3, 1), shard(true, 1, 3)];
         assert!(!is_drained(&calm, &mut before), "one round is not enough");
         assert!(is_drained(&calm, &mut before));
         let under_way = [shard(true, 4, 1), shard(true, 1, 3)];
         assert!(!is_drained(&under_way, &mut before));
-        assert!(!is_drained(&under_way, &mut before), "an item is on its way");
+        assert!(
+            !is_drained(&under_way, &mut before),
+            "an item is on its way"
+        );
         let busy = [shard(false, 4, 1), shard(true, 1, 4)];
         assert!(!is_drained(&busy, &mut before));
         assert!(!is_drained(&busy, &mut before), "a shard is not quiet");

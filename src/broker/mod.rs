@@ -13,6 +13,7 @@ mod lifecycle;
 mod placement;
 mod preflight;
 
+pub use crate::engine::{Limits, Stats};
 pub use crate::shard::{Counters, ShardReport};
 pub use builder::{Broker, Builder};
 pub use config::MAX_SHARDS;

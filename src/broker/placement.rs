@@ -17,7 +17,9 @@ pub(crate) fn available_cores() -> io::Result<Vec<usize>> {
     }
     let most = usize::try_from(libc::CPU_SETSIZE).expect("a positive constant");
     // SAFETY: `core` is below CPU_SETSIZE, the number of bits in the set.
-    let cores = (0..most).filter(|core| unsafe { libc::CPU_ISSET(*core, &set) }).collect();
+    let cores = (0..most)
+        .filter(|core| unsafe { libc::CPU_ISSET(*core, &set) })
+        .collect();
     Ok(cores)
 }
 

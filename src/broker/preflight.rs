@@ -39,18 +39,25 @@ pub(crate) fn check_io_uring() -> Result<(), StartError> {
             Some(0) | None => Err(StartError::ForbiddenBySeccomp),
         },
         Some(libc::ENOSYS) if kernel_since(5) => Err(StartError::ForbiddenBySeccomp),
-        Some(libc::ENOSYS | libc::EINVAL) => {
-            Err(StartError::KernelTooOld { kernel: kernel_release() })
-        }
+        Some(libc::ENOSYS | libc::EINVAL) => Err(StartError::KernelTooOld {
+            kernel: kernel_release(),
+        }),
         // Locked memory may still be on its way back from an earlier process;
         // the shards wait for it.
         Some(libc::ENOMEM) => Ok(()),
-        _ => Err(StartError::System { what: "use io_uring", source: error }),
+        _ => Err(StartError::System {
+            what: "use io_uring",
+            source: error,
+        }),
     }
 }
 
 fn disabled_by_sysctl() -> Option<u8> {
-    fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok()?.trim().parse().ok()
+    fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 fn kernel_release() -> String {
@@ -60,7 +67,11 @@ fn kernel_release() -> String {
 
 fn kernel_since(major: u32) -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    release.split('.').next().and_then(|text| text.parse().ok()).is_some_and(|m: u32| m >= major)
+    release
+        .split('.')
+        .next()
+        .and_then(|text| text.parse().ok())
+        .is_some_and(|m: u32| m >= major)
 }
 
 /// Whether the shards may lock the memory of their rings.
@@ -69,8 +80,10 @@ pub(crate) fn check_locked_memory(shards: usize) -> Result<(), StartError> {
         return Ok(());
     }
     let need = shards as u64 * LOCKED_BYTES;
-    let limit = raise(libc::RLIMIT_MEMLOCK, need)
-        .map_err(|source| StartError::System { what: "read the limit of locked memory", source })?;
+    let limit = raise(libc::RLIMIT_MEMLOCK, need).map_err(|source| StartError::System {
+        what: "read the limit of locked memory",
+        source,
+    })?;
     if limit < need {
         return Err(StartError::LockedMemory {
             shards,
@@ -99,25 +112,37 @@ pub(crate) fn check_descriptors(
 ) -> Result<u32, StartError> {
     let own = SPARE_DESCRIPTORS + shards as u64 * (OWN_DESCRIPTORS + listeners as u64);
     let wanted = asked.map_or(MOST_CONNECTIONS, u64::from);
-    let limit = raise(libc::RLIMIT_NOFILE, wanted + own)
-        .map_err(|source| StartError::System { what: "read the limit of descriptors", source })?;
+    let limit = raise(libc::RLIMIT_NOFILE, wanted + own).map_err(|source| StartError::System {
+        what: "read the limit of descriptors",
+        source,
+    })?;
     let room = limit.saturating_sub(own);
     if room == 0 || (asked.is_some() && room < wanted) {
         let connections = asked.map_or(1, u64::from);
-        return Err(StartError::Descriptors { connections, need: connections + own, limit });
+        return Err(StartError::Descriptors {
+            connections,
+            need: connections + own,
+            limit,
+        });
     }
     Ok(u32::try_from(room.min(wanted)).unwrap_or(u32::MAX))
 }
 
 /// Raises a soft limit to `need`, at most to the hard one: the limit now.
 fn raise(resource: libc::__rlimit_resource_t, need: u64) -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the pointer is to a live rlimit that the call fills.
     if unsafe { libc::getrlimit(resource, &raw mut limit) } != 0 {
         return Err(io::Error::last_os_error());
     }
     if limit.rlim_cur < need && limit.rlim_cur < limit.rlim_max {
-        let raised = libc::rlimit { rlim_cur: need.min(limit.rlim_max), ..limit };
+        let raised = libc::rlimit {
+            rlim_cur: need.min(limit.rlim_max),
+            ..limit
+        };
         // SAFETY: the pointer is to a live rlimit that the call reads.
         if unsafe { libc::setrlimit(resource, &raw const raised) } == 0 {
             return Ok(raised.rlim_cur);
@@ -141,7 +166,11 @@ pub(crate) fn check_port(address: SocketAddr, dual: bool) -> Result<(), StartErr
 pub(crate) fn socket(address: SocketAddr, dual: bool, shared: bool) -> Result<Socket, StartError> {
     let bind = || {
         // Close-on-exec comes with every socket that socket2 makes.
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         if address.is_ipv6() {
             socket.set_only_v6(!dual)?;
         }
@@ -167,7 +196,11 @@ mod tests {
         let address = "127.0.0.1:0".parse().expect("an address");
         let other = socket(address, false, true).expect("a free port");
         other.listen(1).expect("a listener");
-        let bound = other.local_addr().expect("a bound address").as_socket().expect("an IP");
+        let bound = other
+            .local_addr()
+            .expect("a bound address")
+            .as_socket()
+            .expect("an IP");
         assert!(socket(bound, false, true).is_ok(), "sharing hides it");
         assert!(matches!(check_port(bound, false), Err(StartError::PortInUse(a)) if a == bound));
         drop(other);

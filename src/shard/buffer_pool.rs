@@ -89,7 +89,12 @@ impl BufferPool {
     pub(crate) fn new() -> io::Result<Self> {
         let descriptions = Mapping::new(usize::from(MAX_BUFFERS) * size_of::<BufRingEntry>())?;
         let memory = Mapping::new(usize::from(MAX_BUFFERS) * BUFFER_BYTES)?;
-        Ok(Self { descriptions, memory, tail: 0, provided: 0 })
+        Ok(Self {
+            descriptions,
+            memory,
+            tail: 0,
+            provided: 0,
+        })
     }
 
     /// Makes the pool known to the ring and provides the first buffers.

@@ -17,7 +17,9 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock whose origin is now; copies of it agree with each other.
     pub(crate) fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+        }
     }
 
     /// The present instant.

@@ -28,7 +28,11 @@ impl Turn {
         };
         connection.set(CLOSING);
         self.continue_close(id, now);
-        if self.table.get(id).is_some_and(|connection| !connection.has(SHUT)) {
+        if self
+            .table
+            .get(id)
+            .is_some_and(|connection| !connection.has(SHUT))
+        {
             let until = now.plus(self.stopping.linger());
             self.lingering.push_back((until, id));
         }
@@ -37,8 +41,13 @@ impl Turn {
     /// Flushes a closing connection as far as its socket takes it.
     pub(super) fn continue_close(&mut self, id: ConnectionId, now: Timestamp) {
         loop {
-            let Some(connection) = self.table.get(id) else { return };
-            let flushed = self.engine.outbox(id).is_none_or(|outbox| outbox.is_empty());
+            let Some(connection) = self.table.get(id) else {
+                return;
+            };
+            let flushed = self
+                .engine
+                .outbox(id)
+                .is_none_or(|outbox| outbox.is_empty());
             if flushed || connection.has(BROKEN | SHUT) {
                 self.shut(id);
                 return;
@@ -52,7 +61,11 @@ impl Turn {
 
     /// Cuts connections whose time to drain is over.
     pub(super) fn end_lingering(&mut self, now: Timestamp) {
-        while self.lingering.front().is_some_and(|(until, _)| *until <= now) {
+        while self
+            .lingering
+            .front()
+            .is_some_and(|(until, _)| *until <= now)
+        {
             if let Some((_, id)) = self.lingering.pop_front() {
                 self.shut(id);
             }
@@ -61,7 +74,9 @@ impl Turn {
 
     /// Ends both directions, which completes what is pending in the kernel.
     fn shut(&mut self, id: ConnectionId) {
-        let Some(connection) = self.table.get_mut(id) else { return };
+        let Some(connection) = self.table.get_mut(id) else {
+            return;
+        };
         if !connection.has(SHUT) {
             connection.set(SHUT);
             let outcome = socket2::SockRef::from(&connection.socket).shutdown(Shutdown::Both);
@@ -79,7 +94,9 @@ impl Turn {
 
     /// Closes the descriptor once the kernel holds nothing of it.
     pub(super) fn finish_if_idle(&mut self, id: ConnectionId) {
-        let Some(connection) = self.table.get(id) else { return };
+        let Some(connection) = self.table.get(id) else {
+            return;
+        };
         if connection.has(SHUT) && !connection.has(RECEIVING | POLLING) {
             self.table.remove(id);
             self.engine.release(id);

@@ -17,7 +17,10 @@ use crate::ids::ShardId;
 /// away is no error.
 pub(crate) enum Command {
     /// Accept connections on these bound sockets.
-    Listen { sockets: Vec<OwnedFd>, reply: flume::Sender<io::Result<()>> },
+    Listen {
+        sockets: Vec<OwnedFd>,
+        reply: flume::Sender<io::Result<()>>,
+    },
     /// Stop accepting; answered when the sockets are closed.
     StopAccepting { reply: flume::Sender<()> },
     /// Stop reading from all clients.
@@ -26,7 +29,10 @@ pub(crate) enum Command {
     Census { reply: flume::Sender<Census> },
     /// Say goodbye to all clients, flush, close; answered when all are gone.
     /// What is not flushed within this time is cut: the answer is how many.
-    Disconnect { within: Duration, reply: flume::Sender<usize> },
+    Disconnect {
+        within: Duration,
+        reply: flume::Sender<usize>,
+    },
     /// Report the counters.
     Report { reply: flume::Sender<ShardReport> },
     /// End the shard.

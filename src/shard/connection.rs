@@ -64,7 +64,11 @@ impl Table {
         }
         let place = &mut self.slots[slot];
         debug_assert!(place.is_none(), "a slot is released before it is reused");
-        *place = Some(Connection { socket, generation: id.generation, flags: 0 });
+        *place = Some(Connection {
+            socket,
+            generation: id.generation,
+            flags: 0,
+        });
         self.len += 1;
     }
 
@@ -96,7 +100,10 @@ impl Table {
     pub(crate) fn ids(&self) -> Vec<ConnectionId> {
         let id = |(slot, place): (usize, &Option<Connection>)| {
             let generation = place.as_ref()?.generation;
-            Some(ConnectionId { slot: u32::try_from(slot).ok()?, generation })
+            Some(ConnectionId {
+                slot: u32::try_from(slot).ok()?,
+                generation,
+            })
         };
         self.slots.iter().enumerate().filter_map(id).collect()
     }
@@ -115,8 +122,14 @@ mod tests {
     #[test]
     fn a_late_completion_never_meets_the_next_tenant() {
         let mut table = Table::default();
-        let first = ConnectionId { slot: 3, generation: 1 };
-        let second = ConnectionId { slot: 3, generation: 2 };
+        let first = ConnectionId {
+            slot: 3,
+            generation: 1,
+        };
+        let second = ConnectionId {
+            slot: 3,
+            generation: 2,
+        };
         table.insert(first, socket());
         assert!(table.get(second).is_none());
         assert!(table.remove(second).is_none());

@@ -32,7 +32,9 @@ impl Doorbell {
         }
         // SAFETY: the descriptor was just created and nobody else owns it.
         let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        Ok(Self { eventfd: File::from(owned) })
+        Ok(Self {
+            eventfd: File::from(owned),
+        })
     }
 
     /// Wakes the shard. Ringing again before it has woken changes nothing.
@@ -62,7 +64,10 @@ impl Wakeup {
     /// Remembers the turn task, which then returns Pending.
     pub(crate) fn watch(&self, waker: &Waker) {
         let mut stored = self.waker.borrow_mut();
-        if !stored.as_ref().is_some_and(|stored| stored.will_wake(waker)) {
+        if !stored
+            .as_ref()
+            .is_some_and(|stored| stored.will_wake(waker))
+        {
             *stored = Some(waker.clone());
         }
     }
@@ -88,12 +93,17 @@ impl Wakeup {
 
 /// Hands every ring of the doorbell to the turn task, until [`Wakeup::close`].
 pub(crate) async fn listen(doorbell: Arc<Doorbell>, wakeup: Rc<Wakeup>) {
-    let copy = doorbell.eventfd.try_clone().expect("a descriptor for the doorbell was reserved");
+    let copy = doorbell
+        .eventfd
+        .try_clone()
+        .expect("a descriptor for the doorbell was reserved");
     // SAFETY: the copied descriptor is owned by nobody else, and the file
     // closes it.
     let file = unsafe { BufferedFile::from_raw_fd(copy.into_raw_fd()) };
     loop {
-        file.read_at(0, 8).await.expect("reading an eventfd does not fail");
+        file.read_at(0, 8)
+            .await
+            .expect("reading an eventfd does not fail");
         if wakeup.closing.get() {
             break;
         }

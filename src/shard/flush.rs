@@ -57,12 +57,16 @@ impl Turn {
     fn send_batch(&mut self, part: &[ConnectionId], now: Timestamp) {
         let mut batch = mem::take(&mut self.batch);
         for id in part {
-            let Some(connection) = self.table.get_mut(*id) else { continue };
+            let Some(connection) = self.table.get_mut(*id) else {
+                continue;
+            };
             // A connection listed twice would send the same bytes twice.
             if connection.has(POLLING | BROKEN | CLOSING | SENDING) {
                 continue;
             }
-            let Some(outbox) = self.engine.outbox(*id) else { continue };
+            let Some(outbox) = self.engine.outbox(*id) else {
+                continue;
+            };
             let bytes = outbox.pending();
             if bytes.is_empty() {
                 continue;
@@ -71,7 +75,10 @@ impl Turn {
             // SAFETY: nothing touches the outboxes' bytes before `finish_sends`
             // below: until then only other connections' `outbox` and `pending`
             // are called, which move no bytes.
-            unsafe { self.ring.queue_send(batch.len(), connection.socket.as_fd(), bytes) };
+            unsafe {
+                self.ring
+                    .queue_send(batch.len(), connection.socket.as_fd(), bytes)
+            };
             batch.push((*id, bytes.len()));
         }
         if !batch.is_empty() {
@@ -87,11 +94,15 @@ impl Turn {
 
     /// One plain send of what the outbox holds, also for closing connections.
     pub(super) fn send_single(&mut self, id: ConnectionId, now: Timestamp) {
-        let Some(connection) = self.table.get(id) else { return };
+        let Some(connection) = self.table.get(id) else {
+            return;
+        };
         if connection.has(POLLING | BROKEN) {
             return;
         }
-        let Some(outbox) = self.engine.outbox(id) else { return };
+        let Some(outbox) = self.engine.outbox(id) else {
+            return;
+        };
         let bytes = outbox.pending();
         if bytes.is_empty() {
             return;
@@ -109,7 +120,9 @@ impl Turn {
 
     /// Books a send's result: `len` bytes were offered.
     fn settle(&mut self, id: ConnectionId, len: usize, result: i32, now: Timestamp) {
-        let Some(connection) = self.table.get_mut(id) else { return };
+        let Some(connection) = self.table.get_mut(id) else {
+            return;
+        };
         connection.clear(SENDING);
         let closing = connection.has(CLOSING);
         let Ok(sent) = usize::try_from(result) else {
@@ -121,7 +134,9 @@ impl Turn {
             }
             return;
         };
-        let Some(outbox) = self.engine.outbox(id) else { return };
+        let Some(outbox) = self.engine.outbox(id) else {
+            return;
+        };
         outbox.advance(sent);
         if outbox.is_empty() {
             if !closing {
@@ -138,7 +153,9 @@ impl Turn {
 
     /// Takes a full socket off the flush list until it takes bytes again.
     fn block(&mut self, id: ConnectionId) {
-        let Some(connection) = self.table.get_mut(id) else { return };
+        let Some(connection) = self.table.get_mut(id) else {
+            return;
+        };
         self.counters.sends_blocked += 1;
         connection.set(POLLING);
         self.ring.arm_writable(id, &connection.socket);

@@ -40,5 +40,8 @@ pub(crate) fn depart(
         error!("a connection was dropped because a receive was pending at its hand-off");
         return None;
     }
-    Some(Handoff { socket: connection.socket, arrival })
+    Some(Handoff {
+        socket: connection.socket,
+        arrival,
+    })
 }

@@ -61,7 +61,15 @@ pub(crate) struct Listeners {
 impl Listeners {
     pub(crate) fn new(shard: ShardId) -> Self {
         let all = Vec::new();
-        Self { shard, all, stopping: false, pauses: 0, over_limit: 0, untold: 0, told_at: None }
+        Self {
+            shard,
+            all,
+            stopping: false,
+            pauses: 0,
+            over_limit: 0,
+            untold: 0,
+            told_at: None,
+        }
     }
 
     /// Takes over bound sockets and starts to accept on them. They are numbered
@@ -70,7 +78,12 @@ impl Listeners {
         for socket in sockets {
             socket2::SockRef::from(&socket).listen(BACKLOG)?;
             let pause = SHORTEST_PAUSE;
-            self.all.push(Some(Listener { socket, armed: false, paused: None, pause }));
+            self.all.push(Some(Listener {
+                socket,
+                armed: false,
+                paused: None,
+                pause,
+            }));
         }
         self.rearm(Timestamp::ZERO, ring);
         Ok(())
@@ -80,8 +93,12 @@ impl Listeners {
     pub(crate) fn handle(&mut self, completion: Completion, now: Timestamp) -> Accepted {
         let index = completion.connection().slot as usize;
         let socket = Ring::accepted(completion);
-        let Some(place) = self.all.get_mut(index) else { return Accepted::Nothing };
-        let Some(listener) = place else { return Accepted::Nothing };
+        let Some(place) = self.all.get_mut(index) else {
+            return Accepted::Nothing;
+        };
+        let Some(listener) = place else {
+            return Accepted::Nothing;
+        };
         listener.armed = completion.more();
         if self.stopping {
             // A connection that won the race against the cancel is dropped.
@@ -105,7 +122,9 @@ impl Listeners {
 
     /// EMFILE and its kin return at once, again and again: wait instead.
     fn pause(&mut self, index: usize, errno: i32, now: Timestamp) {
-        let Some(listener) = &mut self.all[index] else { return };
+        let Some(listener) = &mut self.all[index] else {
+            return;
+        };
         if listener.pause == SHORTEST_PAUSE {
             let error = std::io::Error::from_raw_os_error(errno);
             warn!(shard = %self.shard, %error, "accepting pauses until the machine has room again");
@@ -119,7 +138,9 @@ impl Listeners {
     pub(crate) fn count_over_limit(&mut self, now: Timestamp) {
         self.over_limit += 1;
         self.untold += 1;
-        let due = self.told_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1));
+        let due = self
+            .told_at
+            .is_none_or(|at| now.since(at) >= Duration::from_secs(1));
         if due {
             let closed = std::mem::take(&mut self.untold);
             self.told_at = Some(now);
@@ -148,7 +169,11 @@ impl Listeners {
         if self.stopping {
             return None;
         }
-        self.all.iter().flatten().filter_map(|listener| listener.paused).min()
+        self.all
+            .iter()
+            .flatten()
+            .filter_map(|listener| listener.paused)
+            .min()
     }
 
     /// Cancels accepting; each socket is closed once the kernel let go of it.
@@ -158,7 +183,13 @@ impl Listeners {
             let Some(listener) = place else { continue };
             info!(shard = %self.shard, descriptor = listener.socket.as_raw_fd(), "accepting stops");
             if listener.armed {
-                ring.cancel(Operation::Accept, ConnectionId { slot, generation: 0 });
+                ring.cancel(
+                    Operation::Accept,
+                    ConnectionId {
+                        slot,
+                        generation: 0,
+                    },
+                );
             } else {
                 *place = None;
             }

@@ -45,7 +45,10 @@ pub(crate) struct LaneEnds {
 /// Makes the lanes of a whole broker: one set of ends per shard.
 pub(crate) fn lanes(shards: usize) -> Vec<LaneEnds> {
     let mut ends: Vec<LaneEnds> = (0..shards)
-        .map(|_| LaneEnds { senders: Vec::with_capacity(shards), receivers: Vec::new() })
+        .map(|_| LaneEnds {
+            senders: Vec::with_capacity(shards),
+            receivers: Vec::new(),
+        })
         .collect();
     for from in 0..shards {
         for to in 0..shards {
@@ -168,7 +171,11 @@ impl Mesh {
     /// Starts the tasks of all lanes and waits until every peer did the same.
     /// The tasks end after [`Self::close`] was called on every shard.
     pub(crate) async fn connect(ends: LaneEnds, wakeup: Rc<Wakeup>) -> (Self, Vec<JoinHandle<()>>) {
-        let inbox = Rc::new(Inbox { items: RefCell::default(), wakeup, closed: Cell::new(false) });
+        let inbox = Rc::new(Inbox {
+            items: RefCell::default(),
+            wakeup,
+            closed: Cell::new(false),
+        });
         let connecting = Rc::new(Connecting::default());
         let mut tasks = Vec::new();
         let mut lanes = Vec::new();
@@ -189,7 +196,15 @@ impl Mesh {
             }
         }
         connecting.all().await;
-        (Self { lanes, inbox, sent: 0, received: 0 }, tasks)
+        (
+            Self {
+                lanes,
+                inbox,
+                sent: 0,
+                received: 0,
+            },
+            tasks,
+        )
     }
 
     /// Sends an item after all earlier ones to this peer. Never waits.

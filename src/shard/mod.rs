@@ -40,8 +40,8 @@ use glommio::timer::Timer;
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement, PoolPlacement};
 
 pub(crate) use clock::Clock;
-pub(crate) use command::{Census, Command};
 pub use command::ShardReport;
+pub(crate) use command::{Census, Command};
 pub(crate) use doorbell::Doorbell;
 pub(crate) use mesh::{LaneEnds, lanes};
 pub use turn::Counters;

@@ -79,7 +79,10 @@ impl Completion {
     #[expect(clippy::cast_possible_truncation, reason = "the low half is the slot")]
     pub(crate) fn connection(self) -> ConnectionId {
         let generation = (self.user_data >> 32) as u32 & ((1 << GENERATION_BITS) - 1);
-        ConnectionId { slot: self.user_data as u32, generation }
+        ConnectionId {
+            slot: self.user_data as u32,
+            generation,
+        }
     }
 
     /// Whether a multishot operation goes on.
@@ -94,7 +97,10 @@ impl Completion {
 }
 
 fn user_data(operation: Operation, id: ConnectionId) -> u64 {
-    debug_assert!(id.generation >> GENERATION_BITS == 0, "a generation has 24 bits");
+    debug_assert!(
+        id.generation >> GENERATION_BITS == 0,
+        "a generation has 24 bits"
+    );
     (operation as u64) << 56 | u64::from(id.generation) << 32 | u64::from(id.slot)
 }
 
@@ -128,14 +134,24 @@ impl Ring {
         buffers.register(&io.submitter())?;
         // Not register_eventfd_async: a socket's receive does not signal it.
         io.submitter().register_eventfd(doorbell.as_raw_fd())?;
-        let mut ring = Self { io, buffers, stash: VecDeque::new(), sends: 0, send_results: vec![0; SEND_BATCH], overflows: 0 };
+        let mut ring = Self {
+            io,
+            buffers,
+            stash: VecDeque::new(),
+            sends: 0,
+            send_results: vec![0; SEND_BATCH],
+            overflows: 0,
+        };
         ring.hold_wakeups();
         Ok(ring)
     }
 
     /// Accepts connections of a listener until cancelled or failed.
     pub(crate) fn arm_accept(&mut self, listener: u32, socket: impl AsFd) {
-        let id = ConnectionId { slot: listener, generation: 0 };
+        let id = ConnectionId {
+            slot: listener,
+            generation: 0,
+        };
         let entry = opcode::AcceptMulti::new(types::Fd(socket.as_fd().as_raw_fd()))
             .flags(libc::SOCK_CLOEXEC)
             .build();
@@ -180,18 +196,20 @@ impl Ring {
     /// # Safety
     /// The bytes stay where they are and unchanged until [`Self::finish_sends`]
     /// returns.
-    pub(crate) unsafe fn queue_send(
-        &mut self,
-        index: usize,
-        socket: BorrowedFd<'_>,
-        bytes: &[u8],
-    ) {
+    pub(crate) unsafe fn queue_send(&mut self, index: usize, socket: BorrowedFd<'_>, bytes: &[u8]) {
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let entry = opcode::Send::new(types::Fd(socket.as_raw_fd()), bytes.as_ptr(), len)
             .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
             .build();
         let slot = u32::try_from(index).expect("a batch is small");
-        self.push(&entry, Operation::Send, ConnectionId { slot, generation: 0 });
+        self.push(
+            &entry,
+            Operation::Send,
+            ConnectionId {
+                slot,
+                generation: 0,
+            },
+        );
         self.sends += 1;
     }
 
@@ -315,7 +333,11 @@ impl Ring {
 
 impl From<&cqueue::Entry> for Completion {
     fn from(entry: &cqueue::Entry) -> Self {
-        Self { user_data: entry.user_data(), result: entry.result(), flags: entry.flags() }
+        Self {
+            user_data: entry.user_data(),
+            result: entry.result(),
+            flags: entry.flags(),
+        }
     }
 }
 
@@ -325,7 +347,9 @@ fn tolerate(outcome: io::Result<usize>) {
     let Err(error) = outcome else { return };
     let passing = [libc::EINTR, libc::EAGAIN, libc::EBUSY, libc::ENOMEM];
     assert!(
-        error.raw_os_error().is_some_and(|errno| passing.contains(&errno)),
+        error
+            .raw_os_error()
+            .is_some_and(|errno| passing.contains(&errno)),
         "the kernel refuses the network ring: {error}"
     );
 }
@@ -356,9 +380,15 @@ mod tests {
 
     #[test]
     fn user_data_names_operation_slot_and_generation() {
-        let id = ConnectionId { slot: u32::MAX, generation: (1 << GENERATION_BITS) - 1 };
-        let completion =
-            Completion { user_data: user_data(Operation::Writable, id), result: 0, flags: 0 };
+        let id = ConnectionId {
+            slot: u32::MAX,
+            generation: (1 << GENERATION_BITS) - 1,
+        };
+        let completion = Completion {
+            user_data: user_data(Operation::Writable, id),
+            result: 0,
+            flags: 0,
+        };
         assert_eq!(completion.operation(), Operation::Writable);
         assert_eq!(completion.connection(), id);
     }
@@ -367,15 +397,23 @@ mod tests {
     fn a_receive_delivers_the_bytes_in_a_pooled_buffer() {
         let mut ring = ring();
         let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
-        let id = ConnectionId { slot: 7, generation: 9 };
+        let id = ConnectionId {
+            slot: 7,
+            generation: 9,
+        };
         ring.arm_receive(id, &ours, true);
         ring.submit();
         assert!(ring.next_completion().is_none());
         theirs.write_all(b"hello").expect("a write");
         let completion = wait(&mut ring);
-        assert_eq!((completion.operation(), completion.connection()), (Operation::Receive, id));
+        assert_eq!(
+            (completion.operation(), completion.connection()),
+            (Operation::Receive, id)
+        );
         assert_eq!(completion.result, 5);
-        let buffer = ring.take_buffer(completion).expect("bytes come in a buffer");
+        let buffer = ring
+            .take_buffer(completion)
+            .expect("bytes come in a buffer");
         assert_eq!(ring.buffers().bytes(&buffer, 5), b"hello");
         ring.buffers().give_back(buffer);
     }
@@ -384,11 +422,15 @@ mod tests {
     fn receives_beyond_the_pool_are_told_and_succeed_after_growth() {
         let mut ring = ring();
         let provided = ring.buffers().provided();
-        let pairs: Vec<_> =
-            (0..=provided).map(|_| UnixStream::pair().expect("a pair of sockets")).collect();
+        let pairs: Vec<_> = (0..=provided)
+            .map(|_| UnixStream::pair().expect("a pair of sockets"))
+            .collect();
         for (slot, (ours, theirs)) in pairs.iter().enumerate() {
             (&*theirs).write_all(b"x").expect("a write");
-            let id = ConnectionId { slot: slot as u32, generation: 0 };
+            let id = ConnectionId {
+                slot: slot as u32,
+                generation: 0,
+            };
             ring.arm_receive(id, ours, false);
         }
         let mut starved = Vec::new();
@@ -411,8 +453,9 @@ mod tests {
     #[test]
     fn a_batch_of_sends_is_complete_when_the_call_returns() {
         let mut ring = ring();
-        let pairs: Vec<_> =
-            (0..SEND_BATCH).map(|_| UnixStream::pair().expect("a pair of sockets")).collect();
+        let pairs: Vec<_> = (0..SEND_BATCH)
+            .map(|_| UnixStream::pair().expect("a pair of sockets"))
+            .collect();
         let bytes = [b'a'; 100];
         for (index, (ours, _)) in pairs.iter().enumerate() {
             // SAFETY: `bytes` lives in this function beyond `finish_sends`.
@@ -421,7 +464,9 @@ mod tests {
         ring.finish_sends();
         assert!((0..SEND_BATCH).all(|index| ring.send_result(index) == 100));
         let mut back = [0; 100];
-        (&pairs[SEND_BATCH - 1].1).read_exact(&mut back).expect("the bytes are there");
+        (&pairs[SEND_BATCH - 1].1)
+            .read_exact(&mut back)
+            .expect("the bytes are there");
         assert_eq!(back, bytes);
     }
 

@@ -63,7 +63,11 @@ impl Turn {
             Command::Census { reply } => {
                 let (sent, received) = self.mesh.counts();
                 let quiet = self.engine.is_quiet() && self.mesh.is_empty();
-                let _ = reply.send(Census { quiet, sent, received });
+                let _ = reply.send(Census {
+                    quiet,
+                    sent,
+                    received,
+                });
             }
             Command::Disconnect { within, reply } => {
                 self.stopping.linger = Some(within);
@@ -90,7 +94,9 @@ impl Turn {
             debug!(shard = %self.shard, "accepting stopped");
             let _ = reply.send(());
         }
-        let Some((until, _)) = &self.stopping.disconnecting else { return };
+        let Some((until, _)) = &self.stopping.disconnecting else {
+            return;
+        };
         let late = *until <= now;
         if (late || self.table.len() == 0)
             && let Some((_, reply)) = self.stopping.disconnecting.take()

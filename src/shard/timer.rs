@@ -36,7 +36,11 @@ impl Alarm {
         context: &mut Context<'_>,
     ) {
         let Some(deadline) = deadline else { return };
-        if self.armed.as_ref().is_some_and(|(at, _)| *at <= deadline && *at > now) {
+        if self
+            .armed
+            .as_ref()
+            .is_some_and(|(at, _)| *at <= deadline && *at > now)
+        {
             return;
         }
         let mut timer = Timer::new(self.clock.until(deadline));

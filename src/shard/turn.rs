@@ -231,7 +231,8 @@ impl Turn {
         if let Some(buffer) = buffer {
             if len > 0 && !closing {
                 self.counters.receives += 1;
-                self.engine.handle_bytes(id, self.ring.buffers().bytes(&buffer, len), now);
+                self.engine
+                    .handle_bytes(id, self.ring.buffers().bytes(&buffer, len), now);
             }
             self.ring.buffers().give_back(buffer);
         }
@@ -254,16 +255,21 @@ impl Turn {
         if !self.engine.wants_read(id) {
             return;
         }
-        let Some(connection) = self.table.get_mut(id) else { return };
+        let Some(connection) = self.table.get_mut(id) else {
+            return;
+        };
         if connection.has(RECEIVING | STARVED | CLOSING | BROKEN) {
             return;
         }
         connection.set(RECEIVING);
-        self.ring.arm_receive(id, &connection.socket, probably_empty);
+        self.ring
+            .arm_receive(id, &connection.socket, probably_empty);
     }
 
     fn starve(&mut self, id: ConnectionId) {
-        let Some(connection) = self.table.get_mut(id) else { return };
+        let Some(connection) = self.table.get_mut(id) else {
+            return;
+        };
         connection.set(STARVED);
         self.starved.push_back(id);
         self.counters.receive_starved += 1;
@@ -277,7 +283,9 @@ impl Turn {
         self.ring.buffers().grow();
         // No buffer is held between turns, so all that exist are provided.
         for _ in 0..self.ring.buffers().provided() {
-            let Some(id) = self.starved.pop_front() else { break };
+            let Some(id) = self.starved.pop_front() else {
+                break;
+            };
             if let Some(connection) = self.table.get_mut(id) {
                 connection.clear(STARVED);
                 self.read(id, false);
@@ -297,7 +305,9 @@ impl Turn {
         };
         let address = socket2::SockRef::from(&socket).peer_addr().ok();
         // Without an address the peer is gone already.
-        let Some(peer) = address.and_then(|address| address.as_socket()) else { return };
+        let Some(peer) = address.and_then(|address| address.as_socket()) else {
+            return;
+        };
         let origin = Origin { peer, listener };
         if let Ok(id) = self.engine.handle_accepted(origin, permit, now) {
             self.table.insert(id, socket);
@@ -306,7 +316,9 @@ impl Turn {
     }
 
     fn handle_writable(&mut self, id: ConnectionId, now: Timestamp) {
-        let Some(connection) = self.table.get_mut(id) else { return };
+        let Some(connection) = self.table.get_mut(id) else {
+            return;
+        };
         connection.clear(POLLING);
         if connection.has(CLOSING) {
             self.continue_close(id, now);
@@ -317,7 +329,9 @@ impl Turn {
 
     /// The socket failed: the engine learns it, nothing more is written.
     pub(super) fn broken(&mut self, id: ConnectionId, errno: i32, now: Timestamp) {
-        let Some(connection) = self.table.get_mut(id) else { return };
+        let Some(connection) = self.table.get_mut(id) else {
+            return;
+        };
         let told = connection.has(BROKEN | CLOSING);
         connection.set(BROKEN);
         if !told {
@@ -390,7 +404,12 @@ impl Turn {
     pub(super) fn counters(&self) -> Counters {
         let (accept_pauses, over_limit) = self.listeners.counts();
         let ring_overflows = self.ring.overflows();
-        Counters { accept_pauses, over_limit, ring_overflows, ..self.counters }
+        Counters {
+            accept_pauses,
+            over_limit,
+            ring_overflows,
+            ..self.counters
+        }
     }
 
     /// Ends the turn for good: the lanes close, the ring goes.
