@@ -135,6 +135,7 @@ proptest! {
         let (mut retained, mut naive) = (Retained::new(hasher()), Naive::default());
         let mut cursor = retained.cursor();
         let (mut returned, mut staying) = (BTreeSet::new(), naive.matching(&text));
+        let mut later = BTreeSet::new();
         for operation in operations {
             match operation {
                 Operation::Store(topic, stamp, payload, expired) => {
@@ -149,6 +150,7 @@ proptest! {
                     if replaced {
                         // Its subscriber got the new one live.
                         staying.remove(&topic);
+                        later.insert(topic);
                     }
                 }
                 Operation::Sweep(budget) => retained.sweep(NOW, budget),
@@ -156,12 +158,14 @@ proptest! {
                     while let Some(message) = retained.next(filter(&text), &mut cursor, NOW, &mut steps) {
                         prop_assert!(filter(&text).matches(message.topic()));
                         prop_assert_eq!(Some(message), naive.get(message.topic()), "the latest one");
+                        prop_assert!(!later.contains(message.topic()), "it was sent live");
                         prop_assert!(returned.insert(message.topic().to_owned()), "never twice");
                     }
                 }
             }
             if cursor.is_done() {
                 prop_assert!(staying.is_subset(&returned), "{:?} of {:?}", returned, staying);
+                later.clear();
                 (cursor, returned, staying) = (retained.cursor(), BTreeSet::new(), naive.matching(&text));
             }
         }
