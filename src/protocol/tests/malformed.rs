@@ -145,6 +145,12 @@ fn connect_is_refused() {
         ),
         // 3.1.1 has no excuse for a user name that is not there.
         (V5, b"\x10\x0f\0\x04MQTT\x04\x82\0\x3c\0\x03abc", Truncated),
+    ]);
+}
+
+#[test]
+fn a_client_identifier_is_a_string() {
+    check(&[
         (
             V5,
             b"\x10\x0f\0\x04MQTT\x04\x02\0\x3c\0\x03a\0c",
