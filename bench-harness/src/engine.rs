@@ -119,27 +119,20 @@ impl Engine {
         self.clock
     }
 
-    /// Waits for events until the instant `until` at the latest and serves them.
+    /// Sends what may be sent, waits for events until the instant `until` at the
+    /// latest, and serves them.
     ///
     /// # Errors
     /// When the machine fails: no more descriptors or ports.
     pub fn turn<H: Handler>(&mut self, handler: &mut H, until: u64) -> io::Result<()> {
         self.open_waiting(handler)?;
+        self.send(handler)?;
         let wake = handler.next_due().map_or(until, |due| due.min(until));
         let timeout = wake.saturating_sub(self.clock.now());
         let count = self.poller.wait(timeout)?;
         for index in 0..count {
             let event = self.poller.event(index);
             self.serve(event, handler)?;
-        }
-        let now = self.clock.now();
-        while let Some(token) = handler.next_sender(now) {
-            let connection = &mut self.connections[token as usize];
-            if matches!(connection.stage, Stage::Ready) {
-                handler.fill(token, now, &mut connection.out);
-                let flushed = connection.flush();
-                self.settle(token, flushed)?;
-            }
         }
         Ok(())
     }
@@ -167,6 +160,20 @@ impl Engine {
                 .add(connection.fd(), token, Interest::ReadWrite)?;
             self.connections.push(connection);
             self.handshakes += 1;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn send<H: Handler>(&mut self, handler: &mut H) -> io::Result<()> {
+        let now = self.clock.now();
+        while let Some(token) = handler.next_sender(now) {
+            let connection = &mut self.connections[token as usize];
+            if matches!(connection.stage, Stage::Ready) {
+                handler.fill(token, now, &mut connection.out);
+                let flushed = connection.flush();
+                self.settle(token, flushed)?;
+            }
         }
         Ok(())
     }
