@@ -74,7 +74,7 @@ pub enum Scenario {
         #[command(flatten)]
         traffic: TrafficArguments,
     },
-    /// What an idle connection costs the broker's memory
+    /// What an idle connection costs the memory of a freshly started broker
     Idle {
         /// The broker.
         #[command(flatten)]

@@ -15,6 +15,9 @@ use crate::report::Report;
 /// Largest packet expected: none at all.
 const MAX_PACKET: usize = 1024;
 
+/// No broker keeps a session in fewer bytes.
+const LEAST_PER_CONNECTION: u64 = 200;
+
 /// Nothing may arrive on an idle connection.
 struct Silence;
 
@@ -76,6 +79,13 @@ pub fn run(plan: &ConnectionPlan, pid: u32) -> Result<Report, RunError> {
     #[expect(clippy::cast_precision_loss, reason = "a minute is far below 2^52 ns")]
     report.number("open_seconds", "opened in, s", opened as f64 / 1e9, 3);
     describe_memory(&mut report, before, after, plan.connections);
+    if after.resident < before.resident + LEAST_PER_CONNECTION * u64::from(plan.connections) {
+        report.warn(
+            "the broker hardly grew: it reused memory of earlier connections; measure it \
+             freshly started"
+                .to_owned(),
+        );
+    }
     report_lost_connections(&mut report, &engine);
     engine.close();
     Ok(report)

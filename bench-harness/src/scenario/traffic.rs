@@ -25,6 +25,10 @@ const STALL: u64 = seconds(2);
 /// Own CPU share above which the generator, not the broker, may be the limit.
 const SATURATED_PERCENT: f64 = 90.0;
 
+/// In a closed loop one of the two must be busy; below this share of a core
+/// both were waiting.
+const WAITING_PERCENT: f64 = 80.0;
+
 /// Subscribers named in a report of losses.
 const WORST_SUBSCRIBERS: usize = 5;
 
@@ -180,38 +184,59 @@ fn describe_plan(report: &mut Report, plan: &TrafficPlan) {
     reason = "counts of a run are far below 2^52"
 )]
 fn describe_rates(report: &mut Report, plan: &TrafficPlan, (before, after): (Sample, Sample)) {
-    let span = (after.at - before.at) as f64 / 1e9;
+    let span = (after.at - before.at) as f64;
+    let seconds = span / 1e9;
     let delivered = (after.counters.delivered - before.counters.delivered) as f64;
     let published = (after.counters.published - before.counters.published) as f64;
-    report.number("seconds", "measured, s", span, 3);
-    report.number("deliveries_per_second", "deliveries/s", delivered / span, 0);
-    report.number("messages_per_second", "messages/s in", published / span, 0);
-    if let (Some(first), Some(last)) = (before.broker_cpu, after.broker_cpu) {
-        let used = last.saturating_sub(first) as f64;
-        let per_delivery = used / 1000.0 / delivered;
+    report.number("seconds", "measured, s", seconds, 3);
+    let deliveries = delivered / seconds;
+    report.number("deliveries_per_second", "deliveries/s", deliveries, 0);
+    let messages = published / seconds;
+    report.number("messages_per_second", "messages/s in", messages, 0);
+
+    let mut costs = |key: &str, label: &str, nanos: u64| {
+        let each = nanos as f64 / 1000.0 / delivered;
         report.number(
-            "broker_cpu_us_per_delivery",
-            "broker CPU us/delivery",
-            per_delivery,
+            &format!("{key}_cpu_us_per_delivery"),
+            &format!("{label} CPU us/delivery"),
+            each,
             3,
         );
-        report.number("broker_cpu_percent", "broker CPU, %", used / span / 1e7, 1);
-        let threads = plan.target.pid.map_or(0, process::threads);
-        report.count("broker_threads", "broker threads", threads as u64);
+        let percent = nanos as f64 / span * 100.0;
+        report.number(
+            &format!("{key}_cpu_percent"),
+            &format!("{label} CPU, %"),
+            percent,
+            1,
+        );
+        percent
+    };
+    let broker = before
+        .broker_cpu
+        .zip(after.broker_cpu)
+        .map(|(first, last)| costs("broker", "broker", last.saturating_sub(first)));
+    let generator = costs("generator", "generator", after.own_cpu - before.own_cpu);
+    if let Some(pid) = plan.target.pid {
+        let threads = process::threads(pid) as u64;
+        report.count("broker_threads", "broker threads", threads);
     }
-    let own = (after.own_cpu - before.own_cpu) as f64;
-    let share = own / span / 1e7;
-    report.number(
-        "generator_cpu_us_per_delivery",
-        "generator CPU us/delivery",
-        own / 1000.0 / delivered,
-        3,
-    );
-    report.number("generator_cpu_percent", "generator CPU, %", share, 1);
-    if share > SATURATED_PERCENT {
+    judge_shares(report, plan.pace, broker, generator);
+}
+
+/// Doubts a run whose limit was not the broker.
+fn judge_shares(report: &mut Report, pace: Pace, broker: Option<f64>, generator: f64) {
+    if generator > SATURATED_PERCENT {
         report.warn(format!(
-            "the generator used {share:.0} % of its core: it may be the limit, not the broker"
+            "the generator used {generator:.0} % of its core: it may be the limit, not the broker"
         ));
+    } else if matches!(pace, Pace::Window(_))
+        && broker.is_some_and(|broker| broker.max(generator) < WAITING_PERCENT)
+    {
+        report.warn(
+            "neither broker nor generator was busy: the window is too small, or other \
+             processes took the cores"
+                .to_owned(),
+        );
     }
 }
 
