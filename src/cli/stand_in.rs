@@ -79,11 +79,24 @@ impl Default for Limits {
 /// Stand-in.
 pub struct Broker;
 /// Stand-in.
-pub struct Builder(std::vec::Vec<std::net::SocketAddr>);
+pub struct Builder;
+/// Stand-in.
+#[derive(Debug)]
+pub enum StartError {
+    /// Stand-in.
+    Config(&'static str),
+    /// Stand-in.
+    Other,
+}
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the broker is not part of this build")
+    }
+}
 impl Broker {
     /// Stand-in.
     pub fn builder() -> Builder {
-        Builder(std::vec::Vec::new())
+        Builder
     }
     /// Stand-in.
     pub fn addresses(&self) -> &[std::net::SocketAddr] {
@@ -96,12 +109,15 @@ impl Broker {
 }
 impl Builder {
     /// Stand-in.
-    pub fn tcp(mut self, a: std::net::SocketAddr) -> Self {
-        self.0.push(a);
+    pub fn tcp(self, _: &str) -> Self {
         self
     }
     /// Stand-in.
     pub fn shards(self, _: usize) -> Self {
+        self
+    }
+    /// Stand-in.
+    pub fn max_connections(self, _: u32) -> Self {
         self
     }
     /// Stand-in.
@@ -113,7 +129,7 @@ impl Builder {
         self
     }
     /// Stand-in.
-    pub fn start(self) -> Result<Broker, &'static str> {
-        Err("the broker is not part of this build")
+    pub fn start(self) -> Result<Broker, StartError> {
+        Err(StartError::Other)
     }
 }

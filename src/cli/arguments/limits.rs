@@ -12,7 +12,7 @@ use crate::broker::Limits;
 use crate::cli::failure::Failure;
 
 /// The largest number where nothing else bounds it.
-const ANY: u64 = u64::MAX;
+pub(super) const ANY: u64 = u64::MAX;
 
 /// One line per bound: help, field, option, name of the value, allowed range.
 macro_rules! limits {
@@ -44,8 +44,6 @@ macro_rules! limits {
 }
 
 limits! {
-    /// Connections at once
-    max_connections, "max-connections", "N", 1..=ANY;
     /// Time for a client to send its CONNECT
     connect_timeout, "connect-timeout", "SECONDS", 1..=86_400;
     /// Largest packet from a client

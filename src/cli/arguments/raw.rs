@@ -46,6 +46,9 @@ pub(super) struct RawServe {
     /// Let clients in without a user name, also on addresses that are not loopback
     #[arg(long)]
     pub(super) allow_anonymous: bool,
+    /// Connections at once [default: what the descriptor limit allows]
+    #[arg(long, value_name = "N")]
+    pub(super) max_connections: Option<String>,
     /// What to log, for example `info` or `ringmq=debug`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub(super) log: String,
