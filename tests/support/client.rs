@@ -313,11 +313,23 @@ impl Client {
         publish
     }
 
+    /// The messages that came while the test waited for something else; not acknowledged.
+    pub fn take_set_aside(&mut self) -> Vec<Publish> {
+        self.set_aside.drain(..).collect()
+    }
+
     /// Takes the next message and compares its payload.
     pub fn expect_message(&mut self, payload: &str) -> Publish {
         let publish = self.receive();
         assert_eq!(publish.text(), payload, "another message: {publish:?}");
         publish
+    }
+
+    /// The next message, and a PUBREL for `id` before or after it, which is answered.
+    pub fn expect_publish_and_pubrel(&mut self, id: u16) -> Publish {
+        self.expect_pubrel(id);
+        self.pubcomp(id);
+        self.expect_publish()
     }
 
     pub fn acknowledge(&mut self, publish: &Publish) {
@@ -449,10 +461,11 @@ impl Client {
         self.expect_end();
     }
 
-    /// Ends the connection without a word.
-    pub fn vanish(self) {
-        // What has arrived and was not read must not turn the end into a reset.
-        let _ = self.stream.shutdown(Shutdown::Both);
+    /// Ends the connection without a word, and waits until the broker has noticed.
+    pub fn vanish(mut self) {
+        // The broker may have been first.
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.read_to_end();
     }
 
     /// The broker closes the connection, with nothing before it but what was set aside.

@@ -69,7 +69,10 @@ pub mod reason {
 
 /// A variable byte integer in its shortest form.
 pub fn varint(mut value: u32) -> Vec<u8> {
-    assert!(value <= 268_435_455, "no variable byte integer holds {value}");
+    assert!(
+        value <= 268_435_455,
+        "no variable byte integer holds {value}"
+    );
     let mut bytes = Vec::new();
     loop {
         let low = (value % 128) as u8;

@@ -2,7 +2,9 @@
 
 use crate::support::broker::{Broker, unique};
 use crate::support::client::Client;
-use crate::support::wire::{Connect, Properties, Publish, Version, Will, outgoing::option, property};
+use crate::support::wire::{
+    Connect, Properties, Publish, Version, Will, outgoing::option, property,
+};
 
 // [MQTT-3.2.2-2]
 fn mqtt_3_2_2_2_a_clean_start_has_no_session_present(broker: &Broker) {
@@ -35,7 +37,10 @@ fn mqtt_3_2_2_6_a_refusal_has_no_session_present_and_ends_the_connection(broker:
     let mut client = Client::start(broker, &connect.clone().with(unknown));
     client.expect_refusal(&[0x8C, 0x87]);
     let (_client, answer) = Client::handshake(broker, &connect);
-    assert!(answer.session_present, "a refused CONNECT touches no session");
+    assert!(
+        answer.session_present,
+        "a refused CONNECT touches no session"
+    );
 }
 
 // [MQTT-3.2.2-9] [MQTT-3.2.2-12] [MQTT-3.2.2-13]

@@ -74,7 +74,10 @@ fn mqtt_3_14_4_1_what_follows_a_clients_disconnect_is_not_processed(broker: &Bro
 // [MQTT-4.13.1-1]
 fn mqtt_4_13_1_1_a_session_expiry_of_zero_cannot_be_raised(broker: &Broker) {
     let raise = Properties::new().four(property::SESSION_EXPIRY, 60);
-    for connect in [Connect::v5(&unique("c")), Connect::v5(&unique("c")).expiry(0)] {
+    for connect in [
+        Connect::v5(&unique("c")),
+        Connect::v5(&unique("c")).expiry(0),
+    ] {
         let mut client = Client::connect(broker, &connect);
         client.send(disconnect_with(SUCCESS, &raise));
         client.expect_error(&[PROTOCOL_ERROR]);
@@ -86,7 +89,10 @@ fn mqtt_4_13_1_1_a_session_expiry_of_zero_cannot_be_raised(broker: &Broker) {
 // [MQTT-4.13.1-1]
 fn mqtt_4_13_1_1_properties_that_disconnect_may_not_carry_are_refused(broker: &Broker) {
     for (properties, reasons) in [
-        (Properties::new().two(property::RECEIVE_MAXIMUM, 1), &[MALFORMED_PACKET][..]),
+        (
+            Properties::new().two(property::RECEIVE_MAXIMUM, 1),
+            &[MALFORMED_PACKET][..],
+        ),
         (
             Properties::new()
                 .text(property::REASON_STRING, "a")

@@ -2,9 +2,9 @@
 
 use crate::support::broker::Broker;
 use crate::support::client::Client;
+use crate::support::wire::Packet;
 use crate::support::wire::outgoing::pingreq;
 use crate::support::wire::reason::{MALFORMED_PACKET, PROTOCOL_ERROR};
-use crate::support::wire::Packet;
 
 // [MQTT-3.12.4-1]
 fn mqtt_3_12_4_1_every_pingreq_is_answered(broker: &Broker) {

@@ -76,8 +76,14 @@ fn mqtt_3_3_2_13_string_properties_must_be_utf_8(broker: &Broker) {
     let wrong = [
         Properties::new().raw(property::RESPONSE_TOPIC, &bad),
         Properties::new().raw(property::CONTENT_TYPE, &bad),
-        Properties::new().raw(property::USER_PROPERTY, &[text("name"), bad.clone()].concat()),
-        Properties::new().raw(property::USER_PROPERTY, &[bad.clone(), text("value")].concat()),
+        Properties::new().raw(
+            property::USER_PROPERTY,
+            &[text("name"), bad.clone()].concat(),
+        ),
+        Properties::new().raw(
+            property::USER_PROPERTY,
+            &[bad.clone(), text("value")].concat(),
+        ),
         Properties::new().user("nu\0l", "value"),
     ];
     for properties in wrong {
@@ -114,12 +120,24 @@ fn mqtt_4_13_1_1_properties_that_publish_may_not_carry_are_malformed(broker: &Br
 fn mqtt_4_13_1_1_a_property_of_publish_appears_at_most_once(broker: &Broker) {
     use property as p;
     let twice = [
-        Properties::new().byte(p::PAYLOAD_FORMAT, 1).byte(p::PAYLOAD_FORMAT, 1),
-        Properties::new().four(p::MESSAGE_EXPIRY, 9).four(p::MESSAGE_EXPIRY, 9),
-        Properties::new().text(p::CONTENT_TYPE, "a").text(p::CONTENT_TYPE, "a"),
-        Properties::new().text(p::RESPONSE_TOPIC, "a").text(p::RESPONSE_TOPIC, "a"),
-        Properties::new().binary(p::CORRELATION_DATA, b"a").binary(p::CORRELATION_DATA, b"a"),
-        Properties::new().two(p::TOPIC_ALIAS, 1).two(p::TOPIC_ALIAS, 1),
+        Properties::new()
+            .byte(p::PAYLOAD_FORMAT, 1)
+            .byte(p::PAYLOAD_FORMAT, 1),
+        Properties::new()
+            .four(p::MESSAGE_EXPIRY, 9)
+            .four(p::MESSAGE_EXPIRY, 9),
+        Properties::new()
+            .text(p::CONTENT_TYPE, "a")
+            .text(p::CONTENT_TYPE, "a"),
+        Properties::new()
+            .text(p::RESPONSE_TOPIC, "a")
+            .text(p::RESPONSE_TOPIC, "a"),
+        Properties::new()
+            .binary(p::CORRELATION_DATA, b"a")
+            .binary(p::CORRELATION_DATA, b"a"),
+        Properties::new()
+            .two(p::TOPIC_ALIAS, 1)
+            .two(p::TOPIC_ALIAS, 1),
     ];
     for properties in twice {
         let bytes = Publish::new("a", "x").with(properties).encode(Version::V5);
@@ -185,7 +203,10 @@ fn mqtt_3_3_4_4_overlapping_subscriptions_give_one_copy_with_all_identifiers(bro
     for qos in [2, 1, 0] {
         publisher.publish(&format!("{base}/a"), "x", qos);
         let got = subscriber.receive();
-        assert_eq!(got.qos, qos, "the highest QoS of the matching subscriptions");
+        assert_eq!(
+            got.qos, qos,
+            "the highest QoS of the matching subscriptions"
+        );
         assert_eq!(got.properties.subscription_ids(), [1, 200, 268_435_455]);
         subscriber.expect_nothing();
     }

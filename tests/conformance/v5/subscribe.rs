@@ -104,7 +104,12 @@ fn mqtt_3_8_4_1_suback_answers_with_the_same_identifier(broker: &Broker) {
     let mut client = Client::v5(broker);
     for id in [1, 2, 255, 256, 40_000, 65_535] {
         let topic = unique("t");
-        client.send(subscribe(Version::V5, id, &[(&topic, 0)], &Properties::new()));
+        client.send(subscribe(
+            Version::V5,
+            id,
+            &[(&topic, 0)],
+            &Properties::new(),
+        ));
         assert_eq!(client.expect_suback().id, id);
     }
 }
@@ -138,7 +143,11 @@ fn mqtt_3_8_4_4_replacing_loses_no_message_and_sends_retained_ones_again(broker:
         assert!(client.expect_message("kept").retain);
     }
     for number in 0..20 {
-        publisher.send_publish(&Publish::new(&topic, number.to_string()).qos(1).id(number + 1));
+        publisher.send_publish(
+            &Publish::new(&topic, number.to_string())
+                .qos(1)
+                .id(number + 1),
+        );
         client.subscribe_options(&topic, 1 | option::NO_RETAINED, None);
     }
     for number in 0..20 {
@@ -226,7 +235,12 @@ fn mqtt_3_8_4_2_several_subscribes_in_one_write_are_all_answered(broker: &Broker
     let mut bytes = Vec::new();
     for id in 1..=100 {
         let filter = format!("{topic}/{id}");
-        bytes.extend(subscribe(Version::V5, id, &[(&filter, 1)], &Properties::new()));
+        bytes.extend(subscribe(
+            Version::V5,
+            id,
+            &[(&filter, 1)],
+            &Properties::new(),
+        ));
     }
     client.send(bytes);
     let mut answered: Vec<u16> = (0..100)

@@ -103,7 +103,10 @@ fn mqtt_3_10_4_5_unsuback_answers_even_when_nothing_was_there(broker: &Broker) {
         let topic = unique("t");
         client.send(unsubscribe(Version::V5, id, &[&topic], &Properties::new()));
         let answer = client.expect_unsuback();
-        assert_eq!((answer.id, answer.reasons), (id, vec![NO_SUBSCRIPTION_EXISTED]));
+        assert_eq!(
+            (answer.id, answer.reasons),
+            (id, vec![NO_SUBSCRIPTION_EXISTED])
+        );
     }
 }
 
@@ -127,7 +130,10 @@ fn mqtt_3_11_2_1_unsuback_fits_into_the_clients_maximum_packet_size(broker: &Bro
     let mut client = Client::connect(broker, &connect);
     let names: Vec<String> = (0..40).map(|_| unique("t")).collect();
     let filters: Vec<&str> = names.iter().map(String::as_str).collect();
-    assert_eq!(client.unsubscribe(&filters).reasons, [NO_SUBSCRIPTION_EXISTED; 40]);
+    assert_eq!(
+        client.unsubscribe(&filters).reasons,
+        [NO_SUBSCRIPTION_EXISTED; 40]
+    );
 }
 
 promises!(
