@@ -2,4 +2,3 @@
 #![cfg_attr(not(feature = "broker"), no_std)]
 
 extern crate alloc;
-
