@@ -17,8 +17,11 @@ use std::time::Duration;
 
 use super::wait::{self, PATIENCE};
 
-/// The binary that Cargo built for these tests.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_ringmq");
+/// The binary that Cargo built for these tests, or the one that `RINGMQ_TEST_BINARY` names.
+pub fn binary() -> PathBuf {
+    let given = std::env::var_os("RINGMQ_TEST_BINARY");
+    given.map_or_else(|| env!("CARGO_BIN_EXE_ringmq").into(), PathBuf::from)
+}
 
 /// A running broker.
 pub struct Broker {
@@ -64,7 +67,7 @@ impl Log {
 
 /// `ringmq` on a free port of loopback with so many shards and these options.
 pub fn command(shards: usize, options: &[&str]) -> Command {
-    command_of(Path::new(BINARY), shards, options)
+    command_of(&binary(), shards, options)
 }
 
 /// The same for a copy of the binary elsewhere.
@@ -185,6 +188,36 @@ impl Broker {
         self.addresses[0]
     }
 
+    /// One per listener, in the order of the options.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Lets the running process open only so many descriptors more.
+    pub fn limit_descriptors_to_what_is_open_and(&self, more: u64) {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it is running");
+        // The lowest free number is used, so the count is the limit where there are no gaps.
+        let limit = u64::try_from(open.count()).expect("a count") + more;
+        let limit = libc::rlimit {
+            rlim_cur: limit,
+            rlim_max: limit,
+        };
+        // SAFETY: prlimit reads the limit, which outlives the call; no old one is asked for.
+        let result = unsafe {
+            libc::prlimit(
+                self.id(),
+                libc::RLIMIT_NOFILE,
+                &raw const limit,
+                std::ptr::null_mut(),
+            )
+        };
+        assert_eq!(result, 0, "the limit can be lowered");
+    }
+
+    fn id(&self) -> libc::pid_t {
+        libc::pid_t::try_from(self.child.id()).expect("process ids fit")
+    }
+
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }
@@ -210,10 +243,9 @@ impl Broker {
     }
 
     pub fn signal(&self, signal: libc::c_int) {
-        let id = libc::pid_t::try_from(self.child.id()).expect("process ids fit");
         // SAFETY: kill takes no pointer; the child is not reaped before `self` is gone,
         // so its id belongs to nobody else.
-        let result = unsafe { libc::kill(id, signal) };
+        let result = unsafe { libc::kill(self.id(), signal) };
         assert_eq!(result, 0, "the broker is there to be signalled");
     }
 
