@@ -28,8 +28,8 @@ const MIN_HEAD: usize = 40;
 const EMPTY_NAMES: &[&str] = &[
     "util", "utils", "common", "types", "helper", "helpers", "misc", "stuff",
 ];
-/// The one kind of file that may sleep: between two looks at a condition with a deadline.
-const POLLING_FILE: &str = "wait.rs";
+/// Where tests may sleep: between two looks at a condition with a deadline.
+const POLLING_PLACES: &[&str] = &["/wait.rs", "tests/support/"];
 
 fn offence(path: &str, line: usize, what: &str) -> String {
     format!("{path}:{line}: {what}")
@@ -176,7 +176,10 @@ fn check_hot_path(source: &Source, found: &mut Vec<String>) {
 /// Tests wait for what they expect, with a deadline; a nap only makes them slow and flaky.
 fn check_sleep(module: &Module, found: &mut Vec<String>) {
     let source = &module.source;
-    if source.path.ends_with(&format!("/{POLLING_FILE}")) {
+    if POLLING_PLACES
+        .iter()
+        .any(|place| source.path.contains(place))
+    {
         return;
     }
     for path in paths(&source.code) {
@@ -184,8 +187,8 @@ fn check_sleep(module: &Module, found: &mut Vec<String>) {
             || path.segments.ends_with(&["time".into(), "sleep".into()]);
         let in_test = module.test || !is_in_product(source, path.line);
         if is_sleep && in_test {
-            let what = format!("a test sleeps; poll with a deadline (in a `{POLLING_FILE}`)");
-            found.push(offence(&source.path, path.line, &what));
+            let what = "a test sleeps; poll with a deadline (in `wait.rs` or `tests/support`)";
+            found.push(offence(&source.path, path.line, what));
         }
     }
 }
@@ -434,6 +437,7 @@ fn rule_sleep_is_for_polling_files() {
     let nap = "fn f() { std::thread::sleep(x) }";
     assert_eq!(check("tests/a/b.rs", true, nap), 1);
     assert_eq!(check("tests/a/wait.rs", true, nap), 0);
+    assert_eq!(check("tests/support/broker.rs", true, nap), 0);
     assert_eq!(check("src/cli/publish.rs", false, nap), 0);
     assert_eq!(
         check(
