@@ -116,6 +116,10 @@ fn a_message_is_heard_once_across_a_reconnection() {
             .expect("a message");
         pair.reconnect(true);
         assert_eq!(pair.receive(&message(QoS::ExactlyOnce, 7, "t")), Ok(vec![]));
+        if version == ProtocolVersion::V3_1 {
+            // Its CONNACK cannot say that the session is gone.
+            continue;
+        }
         pair.reconnect(false);
         let heard = Ok(vec!["Message t".to_owned()]);
         assert_eq!(
