@@ -1,4 +1,20 @@
-//! ringmq: a sharded io_uring MQTT broker.
+//! ringmq: a sharded io_uring MQTT broker for Linux, as a library.
+//!
+//! ```no_run
+//! use ringmq::broker::Broker;
+//!
+//! let broker = Broker::builder().tcp("127.0.0.1:1883").shards(2).start()?;
+//! for address in broker.addresses() {
+//!     println!("listening {address}");
+//! }
+//! // ... until it is time to go:
+//! broker.shutdown()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Without any cargo feature the crate is `no_std` + `alloc` and holds [`protocol`]
+//! and the sans-IO [`client`]; `broker` adds the broker, `cli` the `ringmq` binary.
+//! `src/README.md` is the map of the code.
 #![cfg_attr(not(any(test, feature = "broker")), no_std)]
 
 extern crate alloc;
@@ -7,8 +23,7 @@ pub mod client;
 pub mod protocol;
 pub mod time;
 
-#[cfg(feature = "cli")]
-#[path = "cli/stand_in.rs"]
+#[cfg(feature = "broker")]
 pub mod broker;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -23,3 +38,5 @@ pub mod message;
 pub mod routing;
 #[cfg(feature = "broker")]
 pub mod session;
+#[cfg(feature = "broker")]
+mod shard;

@@ -49,8 +49,6 @@ pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Connections of the whole process; a further one is closed at once.
-    pub max_connections: usize,
     /// Seconds between accept and a complete CONNECT; then the connection is closed.
     pub connect_timeout: u32,
     /// Bytes of a packet from a client; a larger one is answered with 0x95.
@@ -98,7 +96,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_connections: 1_000_000,
             connect_timeout: 10,
             max_packet_size: 2_000_000,
             max_inflight: 20,
@@ -146,7 +143,8 @@ impl Limits {
     }
 }
 
-/// Counts the connections of the process against `max_connections`.
+/// Counts the connections of the process against `--max-connections`, by default
+/// what the limit of descriptors allows; a further one is closed at once.
 #[derive(Debug)]
 pub struct ConnectionBudget {
     max: usize,

@@ -125,7 +125,7 @@ impl Engine {
             random_seed,
             interest,
         } = config;
-        let random = RandomState::with_seeds(random_seed, !random_seed, 0x5368_6172_64, 0x4964);
+        let random = RandomState::with_seeds(random_seed, !random_seed, 0x0053_6861_7264, 0x4964);
         let seeds = std::array::from_fn(|index| random.hash_one(index));
         Self {
             shard,

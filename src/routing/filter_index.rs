@@ -70,6 +70,10 @@ impl FilterIndex {
 
     /// Adds `filter`, which must not be here yet.
     pub(super) fn insert(&mut self, filter: TopicFilter<'_>, id: FilterId) {
+        debug_assert!(
+            filter.share().is_none(),
+            "an index holds what topics are compared with"
+        );
         if filter.is_wildcard() {
             self.wildcards.insert(filter.as_str(), id);
         } else {
@@ -89,7 +93,8 @@ impl FilterIndex {
 
     /// Exact filters, then nodes, edges and levels of the wildcards.
     #[cfg(test)]
-    pub(super) fn sizes(&self) -> (usize, (usize, usize, usize)) {
-        (self.exact.len(), self.wildcards.sizes())
+    pub(super) fn sizes(&self) -> [usize; 4] {
+        let [nodes, edges, levels] = self.wildcards.sizes();
+        [self.exact.len(), nodes, edges, levels]
     }
 }

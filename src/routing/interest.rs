@@ -149,10 +149,12 @@ impl InterestTable {
     fn slots_of(&self, topic: &str) -> SmallVec<[u32; 1 + SHAPES + PREFIXES]> {
         let mut slots = SmallVec::new();
         slots.push(self.exact_slot(topic));
-        let hashed = HashedTopic::new(topic, &self.hasher);
+        // Not needed where nobody has a wildcard.
+        let mut hashed = None;
         let mut look_at = |shape: Shape| {
-            if shape.may_match(&hashed) {
-                slots.push(self.slot(shape.project(&hashed)));
+            let hashed = hashed.get_or_insert_with(|| HashedTopic::new(topic, &self.hasher));
+            if shape.may_match(hashed) {
+                slots.push(self.slot(shape.project(hashed)));
             }
         };
         for word in &self.shapes[..self.shapes_end.load(SeqCst)] {
@@ -209,6 +211,10 @@ impl Interest {
     /// When this returns, no publish on any shard that starts later can miss it.
     /// Of a shared subscription it is the filter behind the group's name.
     pub fn add(&mut self, filter: TopicFilter<'_>) {
+        debug_assert!(
+            filter.share().is_none(),
+            "topics are compared with the bare filter"
+        );
         if self.table.slots.is_empty() {
             return;
         }

@@ -151,9 +151,10 @@ impl Retained {
     /// The next message that matches `filter`, in level order of the topics.
     ///
     /// The filter must be the same for the whole life of the cursor, and the store
-    /// may change between two calls: a message that stays is never passed over, and
-    /// none comes twice or that was stored after the cursor was made. Each topic looked at costs one of `steps`; with none left
-    /// the answer is `None` while the cursor is not [done](RetainedCursor::is_done).
+    /// may change between two calls: a message that stays is never passed over, no
+    /// topic comes twice, and nothing that was stored after the cursor was made.
+    /// Each topic looked at costs one of `steps`; with none left the answer is
+    /// `None` while the cursor is not [done](RetainedCursor::is_done).
     pub fn next(
         &self,
         filter: TopicFilter<'_>,

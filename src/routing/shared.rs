@@ -1,4 +1,4 @@
-//! The shared-subscription groups that live on this shard [MQTT-4.8.2].
+//! The shared-subscription groups that live on this shard.
 //!
 //! Owns, per `$share/group/filter`, its members on all shards. Lives on one
 //! shard, pure: chooses a member, never delivers. The members of a group are one
@@ -241,7 +241,7 @@ impl SharedGroups {
         self.groups.is_empty()
     }
 
-    /// Calls `f` with one member of every group that `topic` matches [MQTT-4.8.2-4].
+    /// Calls `f` with one member of every group whose filter matches `topic`.
     pub fn choose(&mut self, topic: &str, mut f: impl FnMut(GroupChoice<'_>)) {
         if self.groups.is_empty() {
             return;

@@ -252,11 +252,11 @@ impl Wildcards {
 
     /// Nodes in use beside the root, edges, and distinct levels.
     #[cfg(test)]
-    pub(super) fn sizes(&self) -> (usize, usize, usize) {
-        (
+    pub(super) fn sizes(&self) -> [usize; 3] {
+        [
             self.nodes.len() - 1 - self.free.len(),
             self.edges.len(),
             self.levels.len(),
-        )
+        ]
     }
 }

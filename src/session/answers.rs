@@ -38,6 +38,10 @@ pub enum Answer {
 }
 
 /// Answers in the order they are owed; no memory while there are none.
+#[expect(
+    clippy::box_collection,
+    reason = "eight bytes in the hot state of a session"
+)]
 #[derive(Debug, Default)]
 pub struct Answers {
     owed: Option<Box<VecDeque<(Waits, Answer)>>>,

@@ -43,12 +43,12 @@ pub(super) struct RawServe {
     /// Shards, one core each [default: the cores this process may use]
     #[arg(long, value_name = "N")]
     pub(super) shards: Option<String>,
+    /// Connections at once [default: what the limit of descriptors allows]
+    #[arg(long, value_name = "N")]
+    pub(super) max_connections: Option<String>,
     /// Let clients in without a user name, also on addresses that are not loopback
     #[arg(long)]
     pub(super) allow_anonymous: bool,
-    /// Connections at once [default: what the descriptor limit allows]
-    #[arg(long, value_name = "N")]
-    pub(super) max_connections: Option<String>,
     /// What to log, for example `info` or `ringmq=debug`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub(super) log: String,

@@ -25,10 +25,6 @@ use crate::protocol::{
 
 /// Any packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "short-lived, on the stack, and never in a table"
-)]
 pub enum Packet<'a> {
     /// A client asks to be connected.
     Connect(Connect<'a>),

@@ -10,10 +10,10 @@ use crate::protocol::{Delivery, Packet, PacketId, ProtocolVersion, Publish, QoS}
 
 /// Reads back the one packet in `bytes`.
 fn read(version: ProtocolVersion, bytes: &[u8]) -> Publish<'_> {
-    match decode(version, bytes).expect("well-formed") {
-        Packet::Publish(publish) => publish,
-        other => panic!("not a PUBLISH: {other:?}"),
-    }
+    let Packet::Publish(publish) = decode(version, bytes).expect("well-formed") else {
+        panic!("not a PUBLISH: {bytes:02x?}");
+    };
+    publish
 }
 
 #[test]
@@ -80,6 +80,20 @@ fn before_v5_no_property_is_written() {
     assert_eq!(out, [0x30, 4, 0, 1, b't', b'x']);
     assert_eq!((patch.packet_id, patch.expiry), (0, 0));
     assert_eq!(delivery.encoded_len(ProtocolVersion::V3_1_1), out.len());
+}
+
+#[test]
+fn the_order_of_the_publisher_stays_whatever_is_left_out() {
+    // [MQTT-3.3.2-18]: a user property, an id, a format, an expiry, a user property.
+    let bytes = b"\x30\x1f\0\x01a\x1a\
+        \x26\0\x01k\0\x01v\x0b\x05\x01\x01\x02\0\0\0\x09\x26\0\x01k\0\x01w\x23\0\x04x";
+    let mut publish = read(ProtocolVersion::V5, bytes);
+    assert_eq!(publish.properties.pass_through(), None);
+    // An alias that the session has resolved changes nothing about the rest.
+    publish.properties.topic_alias = None;
+    let mut written = Vec::new();
+    publish.properties.write_pass_through(&mut written);
+    assert_eq!(written, b"\x26\0\x01k\0\x01v\x01\x01\x26\0\x01k\0\x01w");
 }
 
 proptest! {

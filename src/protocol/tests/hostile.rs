@@ -20,9 +20,10 @@ fn decode_everywhere(frame: Frame<'_>) {
             continue;
         };
         // CONNECT names its own version.
-        let version = match &packet {
-            Packet::Connect(connect) => connect.version,
-            _ => version,
+        let version = if let Packet::Connect(connect) = &packet {
+            connect.version
+        } else {
+            version
         };
         let bytes = encode(version, &packet)
             .expect("what was read can be written")

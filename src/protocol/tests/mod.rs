@@ -11,6 +11,7 @@ mod malformed;
 mod round_trip;
 mod strategies;
 mod topics;
+mod unwritable;
 mod varints;
 
 use crate::protocol::{DecodeError, EncodeError, Packet, ProtocolVersion, Split, split};

@@ -7,7 +7,7 @@ use std::thread;
 
 use proptest::prelude::*;
 
-use super::{allocations, any_filter, any_topic, filter, hasher};
+use super::{allocations, any_filter, any_topic, cases, filter, hasher};
 use crate::ids::ShardId;
 use crate::routing::{Interest, InterestTable};
 
@@ -58,7 +58,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(cases(250))]
 
     #[test]
     fn no_shard_with_a_matching_filter_is_missed(
@@ -210,7 +210,7 @@ fn a_filter_that_was_there_all_along_is_seen_by_every_thread() {
                 interest.remove(filter(&filters[mine]));
             }
             let (peer, of) = (
-                random.below(SHARDS.into()) as u16,
+                u16::try_from(random.below(SHARDS.into())).expect("a shard"),
                 random.below(filters.len()),
             );
             let topic = topics[random.below(topics.len())];

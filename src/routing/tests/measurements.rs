@@ -12,7 +12,7 @@ use super::{allocations, filter, hasher, options};
 use crate::ids::ShardId;
 use crate::message::Message;
 use crate::protocol::QoS;
-use crate::routing::{Interest, InterestTable, Retained, RetainedCursor, Stamp, Subscriptions};
+use crate::routing::{Interest, InterestTable, Retained, Stamp, Subscriptions};
 use crate::time::Timestamp;
 
 const FILTERS: u32 = 100_000;

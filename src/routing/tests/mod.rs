@@ -22,6 +22,15 @@ fn hasher() -> RandomState {
     RandomState::with_seeds(1, 2, 3, 4)
 }
 
+/// So many random cases; a failure prints its seed and leaves no file beside the sources.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 fn filter(text: &str) -> TopicFilter<'_> {
     TopicFilter::parse(text).expect("a test writes well-formed filters")
 }

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use super::{any_filter, any_topic, filter, hasher};
+use super::{any_filter, any_topic, cases, filter, hasher};
 use crate::ids::ShardId;
 use crate::message::Message;
 use crate::protocol::QoS;
-use crate::routing::{Retained, RetainedCursor, Stamp, Stored};
+use crate::routing::{Retained, Stamp, Stored};
 use crate::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -125,7 +125,7 @@ impl Naive {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn a_cursor_sees_what_stays_and_sees_it_once(
@@ -135,6 +135,7 @@ proptest! {
         let (mut retained, mut naive) = (Retained::new(hasher()), Naive::default());
         let mut cursor = retained.cursor();
         let (mut returned, mut staying) = (BTreeSet::new(), naive.matching(&text));
+        let mut later = BTreeSet::new();
         for operation in operations {
             match operation {
                 Operation::Store(topic, stamp, payload, expired) => {
@@ -149,6 +150,7 @@ proptest! {
                     if replaced {
                         // Its subscriber got the new one live.
                         staying.remove(&topic);
+                        later.insert(topic);
                     }
                 }
                 Operation::Sweep(budget) => retained.sweep(NOW, budget),
@@ -156,12 +158,14 @@ proptest! {
                     while let Some(message) = retained.next(filter(&text), &mut cursor, NOW, &mut steps) {
                         prop_assert!(filter(&text).matches(message.topic()));
                         prop_assert_eq!(Some(message), naive.get(message.topic()), "the latest one");
+                        prop_assert!(!later.contains(message.topic()), "it was sent live");
                         prop_assert!(returned.insert(message.topic().to_owned()), "never twice");
                     }
                 }
             }
             if cursor.is_done() {
                 prop_assert!(staying.is_subset(&returned), "{:?} of {:?}", returned, staying);
+                later.clear();
                 (cursor, returned, staying) = (retained.cursor(), BTreeSet::new(), naive.matching(&text));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{any_filter, any_topic, filter, hasher, options};
+use super::{any_filter, any_topic, cases, filter, hasher, options};
 use crate::ids::{SessionId, ShardId};
 use crate::protocol::QoS;
 use crate::routing::{Member, SharedGroups};
@@ -255,7 +255,7 @@ fn apply(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn every_matching_group_chooses_one_of_its_members_online_ones_first(

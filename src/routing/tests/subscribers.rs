@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::cases;
 use crate::protocol::QoS;
 use crate::routing::subscribers::{Match, Subscribers};
 
@@ -24,7 +25,7 @@ fn sorted(subscribers: &Subscribers) -> Vec<Match> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn a_list_holds_what_a_map_would(

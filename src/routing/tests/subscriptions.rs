@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 
-use super::{allocations, any_filter, any_options, any_topic, filter, hasher, options};
+use super::{allocations, any_filter, any_options, any_topic, cases, filter, hasher, options};
 use crate::protocol::{QoS, SubscriptionOptions};
 use crate::routing::{Inserted, Removed, Subscriptions};
 
@@ -120,11 +120,7 @@ fn agree(operations: Vec<Operation>) -> Result<(), TestCaseError> {
     }
     prop_assert!(index.is_empty());
     prop_assert_eq!(index.filters(), 0);
-    prop_assert_eq!(
-        index.inner_sizes().0,
-        (0, (0, 0, 0)),
-        "nothing is left behind"
-    );
+    prop_assert_eq!(index.index_sizes(), [0; 4], "nothing is left behind");
     Ok(())
 }
 
@@ -149,7 +145,7 @@ fn few_filters() -> impl Strategy<Value = String> + Clone {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn any_filters_match_what_the_naive_search_finds(
@@ -160,7 +156,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn long_lists_that_overlap_match_what_the_naive_search_finds(
@@ -227,7 +223,7 @@ fn hostile_shapes_cost_no_more_than_the_nodes_they_made() {
             session += 1;
         }
     }
-    let (_, (nodes, ..)) = index.inner_sizes().0;
+    let [_, nodes, ..] = index.index_sizes();
     assert!(nodes <= 4 * depth + 4, "{nodes} nodes");
     // A walk that tried every way through the tree would not end in our lifetime.
     let topic = vec!["a"; depth].join("/");
@@ -254,12 +250,12 @@ fn a_match_allocates_nothing_once_warm() {
 fn a_change_elsewhere_spoils_no_kept_list() {
     let mut index = subscribed(&["a/+", "#"], 500);
     index.matches("a/1", None);
-    let kept = index.inner_sizes().1;
+    let kept = index.cache_sizes();
     assert_eq!(kept.0, 1);
     index.insert(filter("elsewhere"), 1, options(QoS::AtMostOnce), None);
     // Another topic, the same filters: the same list.
     assert_eq!(index.matches("a/2", None).entries().len(), 500);
-    assert_eq!(index.inner_sizes().1, kept);
+    assert_eq!(index.cache_sizes(), kept);
     index.insert(filter("#"), 1000, options(QoS::AtMostOnce), None);
     assert_eq!(index.matches("a/2", None).entries().len(), 501);
 }
@@ -275,7 +271,7 @@ fn kept_lists_stay_within_their_bounds() {
         };
         index.insert(filter("#"), change % 10_000, options(qos), None);
         assert_eq!(index.matches("a/1", None).entries().len(), 10_000);
-        let (lists, bytes) = index.inner_sizes().1;
+        let (lists, bytes) = index.cache_sizes();
         assert!(
             lists <= 4096 && bytes <= 16 << 20,
             "{lists} lists, {bytes} bytes"
