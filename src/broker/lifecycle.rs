@@ -5,7 +5,7 @@
 //! stop always ends, within its timeout and a little.
 //!
 //! Start: checks; bind every shard's sockets; build every shard (executor and
-//! ring, where memory may be short); connect the mesh; every shard sleeps once;
+//! ring, where memory may be short); every shard sleeps once;
 //! only then listen. Stop: no more connections; no more reading; drain the mesh;
 //! goodbye, flush and close; end. Between two phases all shards have answered.
 
@@ -105,7 +105,7 @@ fn bind(addresses: &[SocketAddr], shards: usize) -> Result<Bound, StartError> {
     Ok((sockets, bound))
 }
 
-/// Starts all shards; they are connected to each other and listen to nothing.
+/// Starts all shards; they listen to nothing yet.
 fn launch(
     config: &Config,
     count: usize,
@@ -117,17 +117,27 @@ fn launch(
     let (go, gate) = flume::bounded(count);
     let (ready, readiness) = flume::bounded(count);
     let mut shards = Shards::default();
+    let doorbells = (0..count)
+        .map(|_| Doorbell::new().map(Arc::new))
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(|source| StartError::System {
+            what: "make an eventfd",
+            source,
+        })?;
     let engines = engine_configs(config, count);
-    for (engine, lanes) in engines.into_iter().zip(shard::lanes(count)) {
+    let parts = engines
+        .into_iter()
+        .zip(shard::meshes(&doorbells))
+        .zip(doorbells);
+    for ((engine, mesh), doorbell) in parts {
         let shard = engine.shard;
         let system = |source| StartError::Shard { shard, source };
-        let doorbell = Arc::new(Doorbell::new().map_err(system)?);
         let (commands, inbox) = flume::unbounded();
         let assignment = Assignment {
             shard,
             core: core_of(shard.index(), cores),
             clock,
-            lanes,
+            mesh,
             engine,
             connections: Arc::clone(connections),
             commands: inbox,

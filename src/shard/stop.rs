@@ -62,7 +62,7 @@ impl Turn {
             }
             Command::Census { reply } => {
                 let (sent, received) = self.mesh.counts();
-                let quiet = self.engine.is_quiet() && self.mesh.is_empty();
+                let quiet = self.engine.is_quiet() && self.mesh.is_idle();
                 let _ = reply.send(Census {
                     quiet,
                     sent,
