@@ -21,6 +21,7 @@ pub mod poller;
 pub mod process;
 pub mod publisher;
 pub mod report;
+pub mod result;
 pub mod scenario;
 pub mod schedule;
 pub mod stamp;
