@@ -16,7 +16,7 @@ use super::entry::{Entry, NoEntry};
 use super::generator::Generator;
 use super::ratios::{self, Comparison};
 use super::session::{self, Aborted, Findings, Plan};
-use super::table::table;
+use super::table::{remarks, table};
 use crate::affinity::Cores;
 use crate::arguments::MqttVersion;
 use crate::floor::CAPS;
@@ -216,7 +216,7 @@ fn tell(
         ("FAILED ", &findings.errors),
         ("WRONG  ", &findings.failures),
     ] {
-        text.extend(lines.iter().map(|line| format!("{mark}  {line}\n")));
+        text.push_str(&remarks(mark, lines));
     }
     let save = |name: &str, content: &str| {
         fs::write(plan.directory.join(name), content).map_err(|error| {

@@ -56,9 +56,49 @@ pub fn table(comparisons: &[Comparison], first: &str) -> String {
     out
 }
 
+/// Lines of `place: what`, where the same `what` at several places is one line.
+#[must_use]
+pub fn remarks(mark: &str, lines: &[String]) -> String {
+    let mut grouped: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines {
+        let (place, what) = line.split_once(": ").unwrap_or(("", line));
+        match grouped.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, places)) => places.push(place),
+            None => grouped.push((what, vec![place])),
+        }
+    }
+    let mut out = String::new();
+    for (what, places) in grouped {
+        let places = match places.as_slice() {
+            [""] => String::new(),
+            [place] => format!("{place}: "),
+            [first, ..] => format!("{} runs ({first}, ...): ", places.len()),
+            [] => unreachable!("every line has a place"),
+        };
+        writeln!(out, "{mark}  {places}{what}").expect("a String takes everything");
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_remark_of_several_runs_is_one_line() {
+        let lines = [
+            "a, round 1: slow",
+            "b, round 1: lost 2: 3",
+            "a, round 2: slow",
+            "x",
+        ];
+        assert_eq!(
+            remarks("WARNING", &lines.map(str::to_owned)),
+            "WARNING  2 runs (a, round 1, ...): slow\n\
+             WARNING  b, round 1: lost 2: 3\n\
+             WARNING  x\n"
+        );
+    }
     use crate::compare::ratios::Standing;
 
     #[test]
