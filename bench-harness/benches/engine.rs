@@ -11,8 +11,9 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ringmq::engine::timers::{Timer, Timers};
 use ringmq::ids::{ConnectionId, SessionId};
+use ringmq::protocol::ProtocolVersion;
 use ringmq::time::Timestamp;
-use ringmq_bench::encode::{PublishTemplate, Version, acknowledge};
+use ringmq_bench::encode::{PublishTemplate, acknowledge};
 use shard::Shards;
 
 const TOPIC: &str = "bench/fan-out/0";
@@ -23,7 +24,7 @@ const BURST: u32 = 16;
 
 /// A burst of messages as a publisher sends them.
 fn burst(qos: u8) -> Vec<u8> {
-    let template = PublishTemplate::new(Version::V311, TOPIC, qos, 64);
+    let template = PublishTemplate::new(ProtocolVersion::V3_1_1, TOPIC, qos, false, 64);
     let mut bytes = Vec::new();
     for id in 1..=BURST {
         template.append(u16::try_from(id).expect("a burst is small"), &mut bytes);

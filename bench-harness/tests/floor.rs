@@ -4,10 +4,12 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 
-use ringmq_bench::encode::Version;
+use ringmq::protocol::ProtocolVersion;
 use ringmq_bench::floor::{CAPS, Floor};
-use ringmq_bench::plan::{Pace, Target, Topology, TrafficPlan};
+use ringmq_bench::plan::{Pace, Target, TrafficPlan};
+use ringmq_bench::progress::Progress;
 use ringmq_bench::scenario::traffic;
+use ringmq_bench::topology::Topology;
 
 const MILLISECOND: u64 = 1_000_000;
 
@@ -23,21 +25,24 @@ fn start(cap: usize) -> SocketAddr {
 #[test]
 fn every_message_arrives_once_and_in_order() {
     for cap in CAPS {
-        for (version, qos) in [(Version::V311, 0), (Version::V5, 1), (Version::V311, 2)] {
+        for (version, qos) in [
+            (ProtocolVersion::V3_1_1, 0),
+            (ProtocolVersion::V5, 1),
+            (ProtocolVersion::V3_1_1, 2),
+        ] {
             for topology in [
-                Topology::fan_out(2, 3),
-                Topology::fan_in(3, 2),
-                Topology::pairs(3),
+                Topology::fan_out("b", 2, 3),
+                Topology::fan_in("b", 3, 2),
+                Topology::pairs("b", 3),
             ] {
                 let plan = TrafficPlan {
-                    scenario: "test",
                     target: Target {
                         address: start(cap),
                         version,
                         pid: None,
                     },
-                    version,
                     qos,
+                    retain: false,
                     payload: 64,
                     pace: Pace::Window(64),
                     warmup: 0,
@@ -47,13 +52,9 @@ fn every_message_arrives_once_and_in_order() {
                     tolerate_loss: false,
                     topology,
                 };
-                let report = traffic::run(&plan).expect("the run takes place");
-                assert_eq!(report.failures(), [""; 0], "{}", report.table());
-                assert!(
-                    report.counted("delivered") > Some(100),
-                    "{}",
-                    report.table()
-                );
+                let run = traffic::run(&plan, &Progress::silent()).expect("the run takes place");
+                assert_eq!(run.failures, [""; 0], "{run:?}");
+                assert!(run.counted("delivered") > Some(100), "{run:?}");
             }
         }
     }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use ahash::RandomState;
 use ringmq::engine::{ConnectionBudget, Engine, EngineConfig, Limits, Origin, PeerBatch};
 use ringmq::ids::{ConnectionId, ShardId};
+use ringmq::protocol::ProtocolVersion;
 use ringmq::routing::InterestTable;
 use ringmq::time::Timestamp;
-use ringmq_bench::encode::{self, Version};
+use ringmq_bench::encode;
 
 /// The instant at which everything happens.
 const NOW: Timestamp = Timestamp::ZERO;
@@ -60,7 +61,11 @@ impl Shards {
             let id = engine
                 .handle_accepted(origin, permit, NOW)
                 .expect("nobody stops it");
-            engine.handle_bytes(id, &encode::connect(Version::V311, &client_id, 60), NOW);
+            engine.handle_bytes(
+                id,
+                &encode::connect(ProtocolVersion::V3_1_1, &client_id, 60),
+                NOW,
+            );
             let Some((leaving, _, _)) = engine.next_handoff() else {
                 self.drain(shard, |_, _| {});
                 return id;
@@ -71,7 +76,7 @@ impl Shards {
 
     /// Subscribes a client.
     pub fn subscribe(&mut self, shard: usize, id: ConnectionId, filter: &str, qos: u8) {
-        let (bytes, _) = encode::subscribe(Version::V311, &[filter.to_owned()], qos);
+        let (bytes, _) = encode::subscribe(ProtocolVersion::V3_1_1, &[filter.to_owned()], qos);
         self.receive(shard, id, &bytes);
         self.drain(shard, |_, _| {});
     }

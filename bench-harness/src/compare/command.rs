@@ -19,6 +19,7 @@ use super::session::{self, Aborted, Findings, Plan};
 use super::table::{remarks, table};
 use crate::affinity::Cores;
 use crate::arguments::MqttVersion;
+use crate::encode::version_name;
 use crate::floor::CAPS;
 
 /// All was right.
@@ -29,6 +30,8 @@ const WRONG: u8 = 1;
 const BAD_ARGUMENTS: u8 = 2;
 /// A broker did not run, or none was there.
 const COULD_NOT_RUN: u8 = 3;
+/// The generator was the limit.
+const INVALID: u8 = 4;
 
 /// Arguments of `compare`.
 #[derive(Args, Debug)]
@@ -83,6 +86,7 @@ struct Stored<'a> {
     metrics: &'a [Comparison],
     failures: &'a [String],
     errors: &'a [String],
+    invalid: &'a [String],
     warnings: &'a [String],
 }
 
@@ -94,18 +98,10 @@ struct Command<'a> {
 }
 
 /// Compares; returns the exit code.
-#[must_use]
-pub fn run(arguments: &CompareArguments) -> u8 {
-    match compare(arguments) {
-        Ok(code) => code,
-        Err((code, what)) => {
-            eprintln!("ringmq-bench: {what}");
-            code
-        }
-    }
-}
-
-fn compare(arguments: &CompareArguments) -> Result<u8, (u8, String)> {
+///
+/// # Errors
+/// Why there is no comparison, with the exit code.
+pub fn run(arguments: &CompareArguments) -> Result<u8, (u8, String)> {
     let harness = env::current_exe().map_err(|error| (COULD_NOT_RUN, error.to_string()))?;
     let (entries, skipped) = entries(arguments, &harness)?;
     if entries.is_empty() {
@@ -190,7 +186,7 @@ fn tell(
             .iter()
             .map(|argument| argument.display().to_string())
             .collect(),
-        mqtt: plan.generator.version.name(),
+        mqtt: version_name(plan.generator.version),
         rounds: arguments.rounds,
         broker_cores: plan.broker_cores.as_ref().map(Cores::to_string),
         generator_cores: plan.generator.cores.as_ref().map(Cores::to_string),
@@ -206,6 +202,7 @@ fn tell(
         metrics: &metrics,
         failures: &findings.failures,
         errors: &findings.errors,
+        invalid: &findings.invalid,
         warnings: &findings.warnings,
     };
     let json = serde_json::to_string_pretty(&stored).expect("numbers are finite") + "\n";
@@ -213,6 +210,7 @@ fn tell(
     for (mark, lines) in [
         ("SKIPPED", skipped),
         ("WARNING", &findings.warnings),
+        ("INVALID", &findings.invalid),
         ("FAILED ", &findings.errors),
         ("WRONG  ", &findings.failures),
     ] {
@@ -235,6 +233,8 @@ fn tell(
         COULD_NOT_RUN
     } else if !findings.failures.is_empty() {
         WRONG
+    } else if !findings.invalid.is_empty() {
+        INVALID
     } else {
         FINE
     })

@@ -9,12 +9,12 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use ringmq::protocol::ProtocolVersion;
 
 use super::launch::Launched;
 use crate::affinity::Cores;
-use crate::encode::Version;
-use crate::result::{Broker, Environment, Named, Run, StoredResult};
+use crate::encode::version_name;
+use crate::result::StoredResult;
 
 /// How a generator is started.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Generator {
     /// The scenario and its arguments.
     pub arguments: Vec<OsString>,
     /// The version to speak.
-    pub version: Version,
+    pub version: ProtocolVersion,
     /// Where it may run.
     pub cores: Option<Cores>,
 }
@@ -39,19 +39,21 @@ pub enum NoResult {
 }
 
 impl Generator {
-    /// Runs the scenario.
+    /// Runs the scenario against a broker of this name.
     ///
     /// # Errors
     /// See [`NoResult`]; what the broker did wrong is in the result.
-    pub fn run(&self, broker: &Launched) -> Result<StoredResult, NoResult> {
+    pub fn run(&self, name: &str, broker: &Launched) -> Result<StoredResult, NoResult> {
         let failed = |error: io::Error| NoResult::Failed(error.to_string());
         let mut command = Command::new(&self.harness);
         command
+            .arg("run")
             .args(&self.arguments)
+            .args(["--name", name])
             .args(["--host", &broker.address().ip().to_string()])
             .args(["--port", &broker.address().port().to_string()])
             .args(["--pid", &broker.pid().to_string()])
-            .args(["--mqtt", self.version.name(), "--json"])
+            .args(["--mqtt", version_name(self.version), "--json"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -62,9 +64,10 @@ impl Generator {
         let output = command.output().map_err(failed)?;
         let complaint = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
         match output.status.code() {
-            Some(0 | 1) => {
+            // Right, wrong, or right but not valid.
+            Some(0 | 1 | 4) => {
                 let text = String::from_utf8_lossy(&output.stdout);
-                stored(&text).map_err(NoResult::Failed)
+                StoredResult::from_json(&text).map_err(|error| NoResult::Failed(error.to_string()))
             }
             Some(2) => Err(NoResult::Arguments(complaint())),
             _ => Err(NoResult::Failed(format!(
@@ -74,41 +77,4 @@ impl Generator {
             ))),
         }
     }
-}
-
-/// The result in the generator's one line of JSON.
-fn stored(text: &str) -> Result<StoredResult, String> {
-    let fields: Named<Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let mut run = Run::default();
-    for (key, value) in fields.iter() {
-        if let Some(number) = value.as_f64() {
-            let digits = if value.is_u64() { 0 } else { 3 };
-            run.number(key, &key.replace('_', " "), number, digits);
-        }
-    }
-    let lines = |key: &str| {
-        let lines = fields.get(key).and_then(Value::as_array);
-        let lines = lines.into_iter().flatten().filter_map(Value::as_str);
-        lines.map(str::to_owned).collect::<Vec<String>>()
-    };
-    run.warnings = lines("warnings");
-    run.failures = lines("wrong");
-    let word = |key: &str| {
-        let word = fields.get(key).and_then(Value::as_str);
-        word.unwrap_or_default().to_owned()
-    };
-    let broker = Broker {
-        name: String::new(),
-        version: None,
-        address: word("broker"),
-        mqtt: word("mqtt"),
-    };
-    Ok(StoredResult::new(
-        &word("scenario"),
-        "",
-        broker,
-        Named::default(),
-        Environment::default(),
-        vec![run],
-    ))
 }

@@ -12,10 +12,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ringmq::protocol::ProtocolVersion;
+
 use super::entry::Entry;
 use super::words;
 use crate::affinity::Cores;
-use crate::encode::{self, Version};
+use crate::encode;
 
 /// A broker that does not accept by then does not work.
 const START_DEADLINE: Duration = Duration::from_secs(20);
@@ -47,7 +49,7 @@ impl Launched {
         entry: &Entry,
         scratch: &Path,
         cores: Option<&Cores>,
-        version: Version,
+        version: ProtocolVersion,
     ) -> Result<Self, String> {
         let (directory, port) = prepare(scratch, &entry.name)
             .map_err(|error| format!("{}: cannot prepare its start: {error}", entry.name))?;
@@ -74,13 +76,17 @@ impl Launched {
         directory: &Path,
         port: u16,
         cores: Option<&Cores>,
-        version: Version,
+        version: ProtocolVersion,
     ) -> io::Result<Child> {
         let threads = cores.map_or_else(
             || thread::available_parallelism().map_or(1, usize::from),
             Cores::count,
         );
-        let level = if version.is_v5() { "5" } else { "4" };
+        let level = if version == ProtocolVersion::V5 {
+            "5"
+        } else {
+            "4"
+        };
         let values = [
             ("port", port.to_string()),
             ("dir", directory.display().to_string()),
@@ -133,7 +139,7 @@ impl Launched {
     }
 
     /// Connects as a client does; a port that is merely bound is not enough.
-    fn wait_until_open(&mut self, version: Version) -> Result<(), String> {
+    fn wait_until_open(&mut self, version: ProtocolVersion) -> Result<(), String> {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             if let Some(how) = self.child.try_wait().ok().flatten() {
@@ -196,7 +202,7 @@ fn log_of(directory: &Path) -> PathBuf {
 }
 
 /// CONNECT, CONNACK, DISCONNECT.
-fn greet(address: SocketAddr, version: Version) -> io::Result<()> {
+fn greet(address: SocketAddr, version: ProtocolVersion) -> io::Result<()> {
     let second = Duration::from_secs(1);
     let mut stream = TcpStream::connect_timeout(&address, second)?;
     stream.set_read_timeout(Some(second))?;
@@ -221,7 +227,7 @@ mod tests {
     fn a_command_that_ends_at_once_is_told_with_its_last_words() {
         let entry = Entry::parse("mine=sh -c 'echo no {port}; exit 7'").expect("sh exists");
         let scratch = scratch("ends");
-        let error = Launched::start(&entry, &scratch, None, Version::V311);
+        let error = Launched::start(&entry, &scratch, None, ProtocolVersion::V3_1_1);
         let error = error.expect_err("it ends");
         assert!(error.starts_with("mine: it has ended before it accepted"));
         assert!(error.contains("exit status: 7") && error.contains("\n    | no "));

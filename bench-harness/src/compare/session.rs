@@ -42,7 +42,10 @@ pub struct Findings {
     pub failures: Vec<String>,
     /// Why runs did not take place.
     pub errors: Vec<String>,
-    /// What makes numbers doubtful or useless.
+    /// Why numbers of a broker do not speak of the broker. That a floor outruns
+    /// the generator is no fault.
+    pub invalid: Vec<String>,
+    /// What makes numbers doubtful.
     pub warnings: Vec<String>,
 }
 
@@ -97,7 +100,9 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&str)) -> Result<Findings, Abor
                 Ok(result) => {
                     let prefix = |line: &String| format!("{place}: {line}");
                     findings.failures.extend(result.failures.iter().map(prefix));
-                    findings.warnings.extend(result.invalid.iter().map(prefix));
+                    if !entry.is_floor {
+                        findings.invalid.extend(result.invalid.iter().map(prefix));
+                    }
                     findings.warnings.extend(result.warnings.iter().map(prefix));
                     let run = result.runs.last().cloned();
                     let all = gather(stored[index].take(), result);
@@ -122,13 +127,11 @@ fn run_one(plan: &Plan, entry: &Entry, scratch: &Path) -> Result<StoredResult, N
     let cores = plan.broker_cores.as_ref();
     let mut broker =
         Launched::start(entry, scratch, cores, plan.generator.version).map_err(NoResult::Failed)?;
-    let outcome = plan.generator.run(&broker);
+    let outcome = plan.generator.run(&entry.name, &broker);
     if let Some(how) = broker.ended() {
         return Err(NoResult::Failed(how));
     }
-    let mut result = outcome?;
-    result.broker.name.clone_from(&entry.name);
-    Ok(result)
+    outcome
 }
 
 /// Adds a run to those of the same broker.

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::ratios::Comparison;
+use crate::report::number::grouped;
 
 /// One block per metric: a broker per line.
 #[must_use]
@@ -37,12 +38,11 @@ pub fn table(comparisons: &[Comparison], first: &str) -> String {
         .expect("a String takes everything");
         for standing in &comparison.brokers {
             let ratio = |ratio: Option<f64>| ratio.map_or(String::new(), |r| format!("{r:.2}"));
-            let median = format!("{:.*}", comparison.digits, standing.median);
             writeln!(
                 out,
                 "{:width$}  {:>14}  {:>5.0} %  {:>a$}  {:>b$}",
                 standing.name,
-                crate::report::grouped(&median),
+                grouped(standing.median, comparison.digits),
                 standing.spread * 100.0,
                 ratio(standing.ratio_to_first),
                 ratio(standing.ratio_to_best_peer),

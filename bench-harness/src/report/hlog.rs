@@ -1,0 +1,35 @@
+//! Interval log (`.hlog`), version 1.2 of the HdrHistogram log format: a line
+//! per second with its whole histogram (V2, deflated, base64).
+//!
+//! Pure. Histograms hold microseconds; the third column is in the same unit, so
+//! plotters should be told a factor of 1000 for milliseconds.
+
+use std::fmt::Write as _;
+
+use crate::result::{ReadError, Run, StoredResult};
+
+/// The log of one run.
+///
+/// # Errors
+/// When a stored histogram is damaged.
+pub fn log(result: &StoredResult, run: &Run) -> Result<String, ReadError> {
+    let mut out = format!(
+        "#[Latencies in microseconds: {} of {}, MQTT {}]\n\
+         #[Histogram log format version 1.2]\n\
+         #[BaseTime: 0.000 (seconds since measuring began; started {})]\n\
+         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
+        result.scenario, result.broker.name, result.broker.mqtt, result.started
+    );
+    for interval in &run.intervals {
+        writeln!(
+            out,
+            "{:.3},{:.3},{},{}",
+            interval.start,
+            interval.end - interval.start,
+            interval.max_us,
+            interval.histogram
+        )
+        .expect("a String takes everything");
+    }
+    Ok(out)
+}

@@ -1,0 +1,139 @@
+//! What a traffic run was worth: what the broker did wrong, and whether the
+//! numbers speak of the broker at all.
+//!
+//! Pure.
+
+use super::look::Look;
+use crate::plan::{Pace, TrafficPlan};
+use crate::result::Run;
+use crate::stream::Losses;
+use crate::traffic::Traffic;
+
+/// Own share of a core above which the generator, not the broker, may be the
+/// limit: what is left is less than the kernel's own variation.
+pub const SATURATED_PERCENT: f64 = 90.0;
+
+/// A generator that was running or waiting for a core for this share of the time
+/// never waited for the broker.
+pub const NEVER_IDLE_PERCENT: f64 = 97.0;
+
+/// A generator that was kept from its core longer than this is told of.
+const DISTURBED_PERCENT: f64 = 10.0;
+
+/// In a closed loop one of the two must be busy; below this share of a core
+/// both were waiting.
+const WAITING_PERCENT: f64 = 80.0;
+
+/// Subscribers named in a report of losses.
+const WORST_SUBSCRIBERS: usize = 5;
+
+/// Refuses a run whose limit was the generator, and doubts one whose limit was
+/// neither.
+pub fn judge_shares(run: &mut Run, pace: Pace, before: &Look, after: &Look) {
+    let (own, wait) = (after.own_percent(before), after.wait_percent(before));
+    let broker = after.broker_percent(before);
+    if let Some(reason) = saturated(own, wait) {
+        run.invalidate(reason);
+    } else if matches!(pace, Pace::Window(_))
+        && broker.is_some_and(|broker| broker.max(own) < WAITING_PERCENT)
+    {
+        run.warn(
+            "neither broker nor generator was busy: the window is too small, or other \
+             processes took the cores"
+                .to_owned(),
+        );
+    }
+    if wait > DISTURBED_PERCENT {
+        run.warn(format!(
+            "the generator was kept from its core {wait:.0} % of the time: other processes \
+             were running there"
+        ));
+    }
+}
+
+/// Why a generator that ran `own` and waited for a core `wait` percent of the
+/// time was the limit.
+#[must_use]
+pub fn saturated(own: f64, wait: f64) -> Option<String> {
+    if own > SATURATED_PERCENT {
+        Some(format!(
+            "the generator was saturated: it used {own:.0} % of its core, so it may be the \
+             limit, not the broker"
+        ))
+    } else if own + wait > NEVER_IDLE_PERCENT {
+        Some(format!(
+            "the generator was saturated: it was never idle ({own:.0} % of the time running, \
+             {wait:.0} % kept from its core), so it may be the limit, not the broker"
+        ))
+    } else {
+        None
+    }
+}
+
+/// Says what was lost, repeated, out of order or never answered.
+pub fn judge_streams(run: &mut Run, plan: &TrafficPlan, traffic: &Traffic) {
+    let accounts = traffic.accounts();
+    let mut sum = Losses::default();
+    accounts.iter().for_each(|(_, account)| sum.add(*account));
+    let answers = traffic.answers();
+    run.count("published", "messages sent", traffic.counters.published);
+    run.count("delivered", "deliveries", traffic.counters.delivered);
+    let findings = [
+        ("lost", sum.lost),
+        ("duplicated", sum.duplicated),
+        ("reordered", sum.reordered),
+        ("stray", traffic.counters.stray),
+        ("unacknowledged", traffic.unacknowledged() as u64),
+        ("refused", answers.refused),
+        ("unexpected_acks", answers.unexpected),
+        ("unsent", traffic.unsent()),
+    ];
+    for (what, count) in findings {
+        let label = what.replace('_', " ");
+        run.count(what, &label, count);
+        if count > 0 && !(what == "lost" && plan.tolerate_loss) {
+            run.fail(format!("{count} {label}"));
+        }
+    }
+    name_the_worst(run, &accounts);
+    let stalls = traffic.counters.stalls;
+    run.count("stalls", "windows written off", stalls);
+    if stalls > 0 {
+        run.warn(format!(
+            "{stalls} times a publisher's window did not move for 2 s and was begun anew"
+        ));
+    }
+}
+
+fn name_the_worst(run: &mut Run, accounts: &[(String, Losses)]) {
+    let mut troubled: Vec<&(String, Losses)> = accounts
+        .iter()
+        .filter(|(_, account)| !account.is_clean())
+        .collect();
+    run.count(
+        "subscribers_affected",
+        "subscribers affected",
+        troubled.len() as u64,
+    );
+    troubled.sort_by_key(|(_, account)| {
+        std::cmp::Reverse(account.lost + account.duplicated + account.reordered)
+    });
+    for (name, account) in troubled.iter().take(WORST_SUBSCRIBERS) {
+        run.warn(format!(
+            "{name}: {} lost, {} duplicated, {} reordered",
+            account.lost, account.duplicated, account.reordered
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generator_without_a_pause_is_saturated_however_it_spent_the_time() {
+        assert!(saturated(91.0, 0.0).is_some_and(|why| why.contains("91 % of its core")));
+        assert!(saturated(60.0, 38.0).is_some_and(|why| why.contains("38 % kept")));
+        assert_eq!(saturated(60.0, 20.0), None);
+    }
+}
