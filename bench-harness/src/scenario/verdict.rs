@@ -17,7 +17,7 @@ pub const SATURATED_PERCENT: f64 = 90.0;
 /// never waited for the broker.
 pub const NEVER_IDLE_PERCENT: f64 = 97.0;
 
-/// A generator that was kept from its core longer than this is told of.
+/// A generator or broker that was kept from its core longer than this is told of.
 const DISTURBED_PERCENT: f64 = 10.0;
 
 /// In a closed loop one of the two must be busy; below this share of a core
@@ -32,16 +32,19 @@ const WORST_SUBSCRIBERS: usize = 5;
 pub fn judge_shares(run: &mut Run, pace: Pace, before: &Look, after: &Look) {
     let (own, wait) = (after.own_percent(before), after.wait_percent(before));
     let broker = after.broker_percent(before);
+    let broker_wait = after.broker_wait_percent(before).unwrap_or(0.0);
     if let Some(reason) = saturated(own, wait) {
         run.invalidate(reason);
     } else if matches!(pace, Pace::Window(_))
-        && broker.is_some_and(|broker| broker.max(own) < WAITING_PERCENT)
+        && broker.is_some_and(|broker| (broker + broker_wait).max(own + wait) < WAITING_PERCENT)
     {
-        run.warn(
-            "neither broker nor generator was busy: the window is too small, or other \
-             processes took the cores"
-                .to_owned(),
-        );
+        run.warn("neither broker nor generator was busy: the window is too small".to_owned());
+    }
+    if broker_wait > DISTURBED_PERCENT {
+        run.warn(format!(
+            "the broker was kept from its cores {broker_wait:.0} % of a core's time: other \
+             processes were running there"
+        ));
     }
     if wait > DISTURBED_PERCENT {
         run.warn(format!(
