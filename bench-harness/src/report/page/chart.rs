@@ -11,7 +11,7 @@ use super::html::escaped;
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 340.0;
 const LEFT: f64 = 66.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 36.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 44.0;
 

@@ -103,7 +103,8 @@ fn section(out: &mut String, group: &[&StoredResult], headed: bool) -> Result<()
         out.push_str(&tables::comparison(&named));
         out.push_str(
             "<p class=\"note\">Medians of the repetitions; × is the ratio to the first \
-             column; the best of a row is bold.</p>\n",
+             column; the best of a row is bold where it \
+             stands out by more than 2 %.</p>\n",
         );
     }
     charts(out, &named)?;

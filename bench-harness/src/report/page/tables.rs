@@ -55,17 +55,24 @@ pub fn comparison(results: &[(String, &StoredResult)]) -> String {
     out
 }
 
-/// The place of the best value of a row, where values are better or worse.
+/// The place of the best value of a row, where values are better or worse and
+/// the best stands out.
 fn best(row: &Row<'_>) -> Option<usize> {
+    /// Closer than this to the next, a value is no better than it.
+    const NOISE: f64 = 0.02;
     let better = better(row.key)?;
     let values = row.cells.iter().enumerate();
-    let values = values.filter_map(|(index, cell)| Some((index, cell.as_ref()?.median)));
-    let ordered = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);
-    let (index, _) = match better {
-        Better::Higher => values.max_by(ordered),
-        Better::Lower => values.min_by(ordered),
-    }?;
-    (row.cells.len() > 1).then_some(index)
+    let mut values: Vec<(usize, f64)> = values
+        .filter_map(|(index, cell)| Some((index, cell.as_ref()?.median)))
+        .collect();
+    values.sort_by(|a, b| match better {
+        Better::Higher => b.1.total_cmp(&a.1),
+        Better::Lower => a.1.total_cmp(&b.1),
+    });
+    let [(index, best), (_, next), ..] = values[..] else {
+        return None;
+    };
+    ((best - next).abs() > NOISE * next.abs()).then_some(index)
 }
 
 /// Every metric of one result.
