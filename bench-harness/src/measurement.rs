@@ -13,6 +13,13 @@ use crate::result::{Broker, StoredResult};
 use crate::scenario::{self, RunError};
 use crate::settings::Scenario;
 
+/// What only a freshly started broker can show.
+const MEMORY_GROWTH: [&str; 3] = [
+    "rss_per_connection",
+    "anon_per_connection",
+    "rss_per_retained",
+];
+
 /// Why there is no result.
 #[derive(Debug)]
 pub enum MeasureError {
@@ -68,7 +75,14 @@ pub fn measure(
             head += &format!(" {number}/{repeat}");
         }
         progress.head(head);
-        runs.push(scenario::run(&plan, progress).map_err(MeasureError::Run)?);
+        let mut run = scenario::run(&plan, progress).map_err(MeasureError::Run)?;
+        if number > 1 {
+            // The broker has memory left from the run before.
+            for key in MEMORY_GROWTH {
+                run.metrics.remove(key);
+            }
+        }
+        runs.push(run);
     }
     let settings = scenario.stored_settings();
     Ok(StoredResult::new(

@@ -71,6 +71,23 @@ pub fn switches(pid: u32) -> io::Result<Switches> {
     Ok(sum)
 }
 
+/// Nanoseconds that a process's living threads were ready to run and had no core,
+/// in all.
+#[must_use]
+pub fn wait(pid: u32) -> u64 {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return 0;
+    };
+    let of_task = |path: std::path::PathBuf| {
+        let line = fs::read_to_string(path.join("schedstat")).ok()?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    tasks
+        .flatten()
+        .filter_map(|task| of_task(task.path()))
+        .sum()
+}
+
 /// Threads that a process has now.
 #[must_use]
 pub fn threads(pid: u32) -> usize {

@@ -103,7 +103,7 @@ pub fn by_scenario(results: &[StoredResult]) -> Vec<Vec<&StoredResult>> {
 }
 
 /// What a result is called among these: the broker's name, and what tells it
-/// from others of that name.
+/// from others of that name: settings, else its number.
 #[must_use]
 pub fn names(results: &[&StoredResult]) -> Vec<String> {
     let plain = |result: &StoredResult| match &result.broker.version {
@@ -111,14 +111,52 @@ pub fn names(results: &[&StoredResult]) -> Vec<String> {
         None => result.broker.name.clone(),
     };
     let named: Vec<String> = results.iter().map(|result| plain(result)).collect();
-    let numbered = (1..).zip(&named).map(|(number, name)| {
-        if named.iter().filter(|other| *other == name).count() > 1 {
+    let detailed: Vec<String> = results
+        .iter()
+        .zip(&named)
+        .map(|(result, name)| {
+            let same = results
+                .iter()
+                .zip(&named)
+                .filter(|(_, other)| *other == name);
+            let differing = same.filter(|(other, _)| !std::ptr::eq(**other, *result));
+            let others: Vec<&StoredResult> = differing.map(|(other, _)| *other).collect();
+            let details = differences(result, &others);
+            if details.is_empty() {
+                name.clone()
+            } else {
+                format!("{name} ({details})")
+            }
+        })
+        .collect();
+    let numbered = (1..).zip(&detailed).map(|(number, name)| {
+        if detailed.iter().filter(|other| *other == name).count() > 1 {
             format!("{name} #{number}")
         } else {
             name.clone()
         }
     });
     numbered.collect()
+}
+
+/// What is set differently in some of the others.
+fn differences(result: &StoredResult, others: &[&StoredResult]) -> String {
+    let mut found = Vec::new();
+    if others
+        .iter()
+        .any(|other| other.broker.mqtt != result.broker.mqtt)
+    {
+        found.push(format!("MQTT {}", result.broker.mqtt));
+    }
+    for (key, value) in result.settings.iter() {
+        if others
+            .iter()
+            .any(|other| other.settings.get(key) != Some(value))
+        {
+            found.push(format!("{key} {value}"));
+        }
+    }
+    found.join(", ")
 }
 
 /// The tables.

@@ -6,19 +6,28 @@
 
 use std::fmt::Write as _;
 
-use crate::result::{ReadError, Run, StoredResult};
+use crate::machine::utc;
+use crate::result::{Run, StoredResult};
 
 /// The log of one run.
-///
-/// # Errors
-/// When a stored histogram is damaged.
-pub fn log(result: &StoredResult, run: &Run) -> Result<String, ReadError> {
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a date of our days, cut to the second"
+)]
+pub fn log(result: &StoredResult, run: &Run) -> String {
+    let began = run.began;
     let mut out = format!(
         "#[Latencies in microseconds: {} of {}, MQTT {}]\n\
          #[Histogram log format version 1.2]\n\
-         #[BaseTime: 0.000 (seconds since measuring began; started {})]\n\
+         #[BaseTime: {began:.3} (seconds since epoch)]\n\
+         #[StartTime: {began:.3} (seconds since epoch), {}]\n\
          \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
-        result.scenario, result.broker.name, result.broker.mqtt, result.started
+        result.scenario,
+        result.broker.name,
+        result.broker.mqtt,
+        utc(began as u64)
     );
     for interval in &run.intervals {
         writeln!(
@@ -31,5 +40,5 @@ pub fn log(result: &StoredResult, run: &Run) -> Result<String, ReadError> {
         )
         .expect("a String takes everything");
     }
-    Ok(out)
+    out
 }

@@ -34,8 +34,8 @@ pub fn write_all(result: &StoredResult, directory: &Path) -> io::Result<()> {
             String::new()
         };
         if !run.intervals.is_empty() {
-            let log = hlog::log(result, run).map_err(io::Error::other)?;
-            fs::write(directory.join(format!("latency{suffix}.hlog")), log)?;
+            let path = directory.join(format!("latency{suffix}.hlog"));
+            fs::write(path, hlog::log(result, run))?;
         }
         for (key, distribution) in run.distributions.iter() {
             let histogram = distribution.histogram().map_err(io::Error::other)?;

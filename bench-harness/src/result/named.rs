@@ -35,6 +35,12 @@ impl<T> Named<T> {
         }
     }
 
+    /// Takes a value out.
+    pub fn remove(&mut self, name: &str) -> Option<T> {
+        let index = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(index).1)
+    }
+
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))

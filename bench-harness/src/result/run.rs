@@ -17,6 +17,9 @@ pub struct Run {
     /// loop), `latency_uncorrected` (open loop: from the real one), `skew`,
     /// `send_late`.
     pub distributions: Named<Distribution>,
+    /// When measuring began: seconds since 1970.
+    #[serde(default)]
+    pub began: f64,
     /// The run over time; empty where nothing flows.
     pub intervals: Vec<Interval>,
     /// Why the numbers do not speak of the broker.

@@ -29,6 +29,8 @@ pub struct Look {
 pub struct Costs {
     /// CPU nanoseconds.
     pub cpu: u64,
+    /// Nanoseconds that its threads were kept waiting for cores.
+    pub wait: u64,
     /// Context switches.
     pub switches: Switches,
 }
@@ -43,6 +45,7 @@ impl Look {
             let read = || {
                 Ok(Costs {
                     cpu: process::cpu(pid)?,
+                    wait: process::wait(pid),
                     switches: process::switches(pid)?,
                 })
             };
@@ -78,6 +81,15 @@ impl Look {
         let (first, last) = (before.broker?, self.broker?);
         let used = last.cpu.saturating_sub(first.cpu);
         Some(percent(used, self.at - before.at))
+    }
+
+    /// The share of one core that the broker's threads wanted and did not get
+    /// since `before`, percent.
+    #[must_use]
+    pub fn broker_wait_percent(&self, before: &Self) -> Option<f64> {
+        let (first, last) = (before.broker?, self.broker?);
+        let waited = last.wait.saturating_sub(first.wait);
+        Some(percent(waited, self.at - before.at))
     }
 
     /// Says what flowed since `before`, and what it cost.
@@ -124,6 +136,14 @@ impl Look {
         }
         if let Some(percent) = self.broker_percent(before) {
             run.number("broker_cpu_percent", "broker CPU, % of a core", percent, 1);
+        }
+        if let Some(percent) = self.broker_wait_percent(before) {
+            run.number(
+                "broker_wait_percent",
+                "broker kept from its cores, % of a core",
+                percent,
+                1,
+            );
         }
         let used = each(self.own_cpu - before.own_cpu);
         run.number(

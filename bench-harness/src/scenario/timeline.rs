@@ -3,6 +3,8 @@
 //! Owned by the traffic scenario. An interval's histogram is kept in its compact
 //! form until the run is over: deflating it would take the generator's time.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 
 use super::look::Look;
@@ -21,6 +23,7 @@ struct Cut {
 #[derive(Debug)]
 pub struct Timeline {
     origin: u64,
+    began: SystemTime,
     last: Look,
     cuts: Vec<Cut>,
 }
@@ -46,9 +49,18 @@ impl Timeline {
     pub fn start(first: Look) -> Self {
         Self {
             origin: first.at,
+            began: SystemTime::now(),
             last: first,
             cuts: Vec::new(),
         }
+    }
+
+    /// When it began: seconds since 1970, to the millisecond.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53")]
+    pub fn began(&self) -> f64 {
+        let since = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
+        since.as_millis() as f64 / 1000.0
     }
 
     /// When the last interval ended.

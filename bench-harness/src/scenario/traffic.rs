@@ -77,6 +77,7 @@ pub fn run(plan: &TrafficPlan, progress: &Progress) -> Result<Run, RunError> {
     verdict::judge_shares(&mut run, plan.pace, &before, &after);
     verdict::judge_streams(&mut run, plan, &traffic);
     report_lost_connections(&mut run, &engine);
+    run.began = timeline.began();
     run.intervals = timeline.finish();
     close(plan, engine);
     Ok(run)

@@ -17,7 +17,11 @@ pub const SATURATED_PERCENT: f64 = 90.0;
 /// never waited for the broker.
 pub const NEVER_IDLE_PERCENT: f64 = 97.0;
 
-/// A generator that was kept from its core longer than this is told of.
+/// A generator that was kept from its core for this share of the time times the
+/// machine, not the broker: messages arrived while it could not look.
+const KEPT_PERCENT: f64 = 30.0;
+
+/// A generator or broker that was kept from its core longer than this is told of.
 const DISTURBED_PERCENT: f64 = 10.0;
 
 /// In a closed loop one of the two must be busy; below this share of a core
@@ -32,18 +36,21 @@ const WORST_SUBSCRIBERS: usize = 5;
 pub fn judge_shares(run: &mut Run, pace: Pace, before: &Look, after: &Look) {
     let (own, wait) = (after.own_percent(before), after.wait_percent(before));
     let broker = after.broker_percent(before);
+    let broker_wait = after.broker_wait_percent(before).unwrap_or(0.0);
     if let Some(reason) = saturated(own, wait) {
         run.invalidate(reason);
     } else if matches!(pace, Pace::Window(_))
-        && broker.is_some_and(|broker| broker.max(own) < WAITING_PERCENT)
+        && broker.is_some_and(|broker| (broker + broker_wait).max(own + wait) < WAITING_PERCENT)
     {
-        run.warn(
-            "neither broker nor generator was busy: the window is too small, or other \
-             processes took the cores"
-                .to_owned(),
-        );
+        run.warn("neither broker nor generator was busy: the window is too small".to_owned());
     }
-    if wait > DISTURBED_PERCENT {
+    if broker_wait > DISTURBED_PERCENT {
+        run.warn(format!(
+            "the broker was kept from its cores {broker_wait:.0} % of a core's time: other \
+             processes were running there"
+        ));
+    }
+    if wait > DISTURBED_PERCENT && wait <= KEPT_PERCENT {
         run.warn(format!(
             "the generator was kept from its core {wait:.0} % of the time: other processes \
              were running there"
@@ -51,8 +58,8 @@ pub fn judge_shares(run: &mut Run, pace: Pace, before: &Look, after: &Look) {
     }
 }
 
-/// Why a generator that ran `own` and waited for a core `wait` percent of the
-/// time was the limit.
+/// Why the numbers of a generator that ran `own` and waited for a core `wait`
+/// percent of the time are not the broker's.
 #[must_use]
 pub fn saturated(own: f64, wait: f64) -> Option<String> {
     if own > SATURATED_PERCENT {
@@ -64,6 +71,11 @@ pub fn saturated(own: f64, wait: f64) -> Option<String> {
         Some(format!(
             "the generator was saturated: it was never idle ({own:.0} % of the time running, \
              {wait:.0} % kept from its core), so it may be the limit, not the broker"
+        ))
+    } else if wait > KEPT_PERCENT {
+        Some(format!(
+            "the generator was kept from its core {wait:.0} % of the time: the latencies are \
+             those of a busy machine, not of the broker"
         ))
     } else {
         None
@@ -131,9 +143,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_generator_without_a_pause_is_saturated_however_it_spent_the_time() {
+    fn a_generator_without_a_pause_or_a_core_makes_a_run_invalid() {
         assert!(saturated(91.0, 0.0).is_some_and(|why| why.contains("91 % of its core")));
         assert!(saturated(60.0, 38.0).is_some_and(|why| why.contains("38 % kept")));
+        assert!(saturated(10.0, 31.0).is_some_and(|why| why.contains("busy machine")));
         assert_eq!(saturated(60.0, 20.0), None);
     }
 }

@@ -34,6 +34,8 @@ pub struct Scenario {
     pub settings: Settings,
     /// The shapes of a mixed one.
     pub parts: Vec<Part>,
+    /// What its sizes were multiplied by.
+    pub scale: Option<f64>,
 }
 
 /// One shape of a mixed scenario.
@@ -95,6 +97,7 @@ impl Scenario {
             shape: document.shape,
             settings: document.settings,
             parts: document.parts,
+            scale: None,
         };
         if scenario.settings.window.is_some() && scenario.settings.rate.is_some() {
             return Err("window and rate exclude each other".to_owned());
@@ -117,6 +120,7 @@ impl Scenario {
     pub fn with(mut self, flags: &Settings, scale: Option<f64>) -> Result<Self, String> {
         self.check_known(flags, "--")?;
         let factor = scale.unwrap_or(1.0);
+        self.scale = scale;
         if !(factor > 0.0 && factor <= 1000.0) {
             return Err("--scale must be above 0 and at most 1000".to_owned());
         }
@@ -134,6 +138,9 @@ impl Scenario {
     #[must_use]
     pub fn stored_settings(&self) -> Named<String> {
         let mut named = self.settings.named();
+        if let Some(scale) = self.scale {
+            named.set("scale", scale.to_string());
+        }
         for (number, part) in (1..).zip(&self.parts) {
             let sizes = part.settings().named();
             let sizes = sizes
