@@ -1,6 +1,6 @@
 //! The time of day, as `sub -F` prints it.
 //!
-//! Owns nothing. The one file of the command line that calls into the C library:
+//! Owns nothing. Beside `poll.rs` the one file here that calls into the C library:
 //! time zones and strftime(3) live there. Never used by the broker.
 
 use std::ffi::{CString, c_char};
