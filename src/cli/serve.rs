@@ -30,9 +30,12 @@ pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
     if let Some(connections) = settings.max_connections {
         builder = builder.max_connections(connections);
     }
-    let broker = builder.start().map_err(|error| match error {
-        StartError::Config(error) => Failure::configuration(error),
-        error => not_started(&error),
+    let broker = builder.start().map_err(|error| {
+        if let StartError::Config(error) = error {
+            Failure::configuration(error)
+        } else {
+            not_started(&error)
+        }
     })?;
     announce(broker.addresses());
     signals.wait().map_err(|error| not_started(&error))?;

@@ -121,11 +121,19 @@ impl Connection {
         }
     }
 
-    /// How the topic of a PUBLISH that is sent now is written.
-    pub fn choose_alias(&mut self, topic: &str) -> AliasUse {
-        match &mut self.outbound_aliases {
+    /// How the topic of the next PUBLISH is written.
+    #[must_use]
+    pub fn choose_alias(&self, topic: &str) -> AliasUse {
+        match &self.outbound_aliases {
             Some(aliases) => aliases.choose(topic),
             None => AliasUse::None,
+        }
+    }
+
+    /// A PUBLISH that sets an alias is on its way.
+    pub fn learn_alias(&mut self, topic: &str) {
+        if let Some(aliases) = &mut self.outbound_aliases {
+            aliases.learn(topic);
         }
     }
 

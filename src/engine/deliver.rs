@@ -155,27 +155,27 @@ impl Clients {
         now: Timestamp,
     ) -> bool {
         let sent = self.write(id, |connection, out, shapes| {
-            let bounded = connection.maximum_packet_size < u32::MAX;
-            if bounded {
-                // Measured as if it set an alias, the longest way to write the topic.
-                let longest = Head {
-                    alias: AliasUse::Set(1),
-                    ..head
-                };
-                let size = publication
-                    .delivery(&longest, now)
-                    .encoded_len(connection.version);
-                if size > connection.maximum_packet_size as usize {
+            let (version, maximum) = (connection.version, connection.maximum_packet_size);
+            // Most clients have no bound, and then nothing is measured.
+            let fits = |head: &Head<'_>| {
+                maximum == u32::MAX
+                    || publication.delivery(head, now).encoded_len(version) <= maximum as usize
+            };
+            head.alias = connection.choose_alias(publication.topic);
+            if !fits(&head) {
+                // Setting an alias may be what does not fit.
+                head.alias = AliasUse::None;
+                if !fits(&head) {
                     return false;
                 }
             }
-            head.alias = connection.choose_alias(publication.topic);
+            if let AliasUse::Set(_) = head.alias {
+                connection.learn_alias(publication.topic);
+            }
             let start = out.len();
             let patch = match audience {
-                Audience::Many => shapes.append(publication, &head, connection.version, now, out),
-                Audience::One => publication
-                    .delivery(&head, now)
-                    .encode(connection.version, out),
+                Audience::Many => shapes.append(publication, &head, version, now, out),
+                Audience::One => publication.delivery(&head, now).encode(version, out),
             };
             fill_in(&mut out[start..], patch, packet_id, head.alias);
             true

@@ -4,10 +4,10 @@
 //! accepting. Lives on its shard. Never spins on an error: without descriptors
 //! or memory it pauses, with one log line per episode. Read next: `turn`.
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::ring::{Completion, Operation, Ring};
 use crate::ids::{ConnectionId, ShardId};
@@ -181,7 +181,7 @@ impl Listeners {
         self.stopping = true;
         for (slot, place) in (0u32..).zip(&mut self.all) {
             let Some(listener) = place else { continue };
-            info!(shard = %self.shard, descriptor = listener.socket.as_raw_fd(), "accepting stops");
+            debug!(shard = %self.shard, listener = slot, "accepting stops");
             if listener.armed {
                 ring.cancel(
                     Operation::Accept,

@@ -116,6 +116,10 @@ fn a_message_is_heard_once_across_a_reconnection() {
             .expect("a message");
         pair.reconnect(true);
         assert_eq!(pair.receive(&message(QoS::ExactlyOnce, 7, "t")), Ok(vec![]));
+        if version == ProtocolVersion::V3_1 {
+            // Its CONNACK cannot say that the session is gone.
+            continue;
+        }
         pair.reconnect(false);
         let heard = Ok(vec!["Message t".to_owned()]);
         assert_eq!(
@@ -145,6 +149,9 @@ fn unacknowledged_packets_are_sent_again_after_a_reconnection() {
             pair.take(),
             ["PubRel 2 success", "Publish 1 1 dup", "Publish 3 3 dup"]
         );
+        if version == ProtocolVersion::V3_1 {
+            continue;
+        }
         pair.reconnect(false);
         assert_eq!(
             pair.take(),

@@ -1,6 +1,11 @@
 //! A session against a scripted server, in memory: what it sends, when, and what
 //! it makes of the answers.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test names the rest by their type"
+)]
+
 mod connection;
 mod messages;
 
