@@ -21,7 +21,7 @@ use super::command::Command;
 use super::connection::{BROKEN, CLOSING, POLLING, RECEIVING, STARVED, Table};
 use super::doorbell::{Doorbell, Wakeup};
 use super::handoff::{Handoff, depart};
-use super::listener::{Accepted, Listeners};
+use super::listener::{Accepted, Listeners, Shortage};
 use super::mesh::{LaneItem, Mesh};
 use super::ring::{Completion, Operation, Ring};
 use super::stop::Stopping;
@@ -105,6 +105,7 @@ pub(crate) struct Parts {
     pub(crate) mesh: Mesh,
     pub(crate) commands: flume::Receiver<Command>,
     pub(crate) connections: Arc<ConnectionBudget>,
+    pub(crate) shortage: Arc<Shortage>,
     pub(crate) clock: Clock,
     pub(crate) wakeup: Rc<Wakeup>,
     pub(crate) doorbell: Arc<Doorbell>,
@@ -117,7 +118,7 @@ impl Turn {
             engine: parts.engine,
             ring: parts.ring,
             table: Table::default(),
-            listeners: Listeners::new(parts.shard),
+            listeners: Listeners::new(parts.shard, parts.shortage),
             mesh: parts.mesh,
             commands: parts.commands,
             stopping: Stopping::default(),
@@ -290,7 +291,8 @@ impl Turn {
             return;
         }
         self.ring.buffers().grow();
-        // No buffer is held between turns, so all that exist are provided.
+        // All buffers are provided but for those of completions that were not
+        // looked at yet; who finds none waits again.
         for _ in 0..self.ring.buffers().provided() {
             let Some(id) = self.starved.pop_front() else {
                 break;
