@@ -62,7 +62,7 @@ pub enum Acknowledged {
 pub struct QueueBounds {
     /// Messages; zero for no bound on their number.
     pub messages: usize,
-    /// Bytes, as [`Pending::cost`] counts them.
+    /// Bytes, as [`Pending::cost`] counts them; zero for no bound of the session's own.
     pub bytes: usize,
 }
 
@@ -140,7 +140,8 @@ impl Outbound {
     /// The delivery itself, when the queue is full: the caller counts it as dropped.
     pub fn enqueue(&mut self, pending: Pending, bounds: QueueBounds) -> Result<(), Pending> {
         let too_many = bounds.messages > 0 && self.queue.len() >= bounds.messages;
-        if too_many || self.queued_bytes + pending.cost() > bounds.bytes {
+        let too_large = bounds.bytes > 0 && self.queued_bytes + pending.cost() > bounds.bytes;
+        if too_many || too_large {
             return Err(pending);
         }
         self.queued_bytes += pending.cost();
