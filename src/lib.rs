@@ -2,3 +2,4 @@
 #![cfg_attr(not(feature = "broker"), no_std)]
 
 extern crate alloc;
+

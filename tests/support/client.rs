@@ -150,10 +150,12 @@ impl Client {
             match split(&self.bytes) {
                 Err(what) => panic!("the broker sent {what}: {:02x?}", self.bytes),
                 Ok(None) => self.fill(deadline)?,
-                Ok(Some((first_byte, body, size))) => {
-                    let packet = decode(self.version, first_byte, body).unwrap_or_else(|what| {
-                        panic!("the broker sent {what}: {:02x?}", &self.bytes[..size])
-                    });
+                Ok(Some(frame)) => {
+                    let size = frame.size;
+                    let packet =
+                        decode(self.version, frame.first_byte, frame.body).unwrap_or_else(|what| {
+                            panic!("the broker sent {what}: {:02x?}", &self.bytes[..size])
+                        });
                     self.bytes.drain(..size);
                     return Ok(self.judge(packet, size));
                 }

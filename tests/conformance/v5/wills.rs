@@ -6,7 +6,7 @@ use crate::support::broker::{Broker, unique};
 use crate::support::client::{Client, PATIENCE};
 use crate::support::wire::outgoing::{disconnect_with, pingreq};
 use crate::support::wire::reason::{
-    DISCONNECT_WITH_WILL, KEEP_ALIVE_TIMEOUT, SESSION_TAKEN_OVER, SUCCESS,
+    DISCONNECT_WITH_WILL, KEEP_ALIVE_TIMEOUT, MALFORMED_PACKET, SESSION_TAKEN_OVER, SUCCESS,
 };
 use crate::support::wire::{Connect, Properties, Publish, Will, property};
 
@@ -37,8 +37,8 @@ fn mqtt_3_1_2_8_a_will_is_published_when_the_connection_just_ends(broker: &Broke
 fn mqtt_3_1_2_8_a_will_is_published_when_the_broker_ends_the_connection(broker: &Broker) {
     let (mut witness, connect, _) = scene(broker);
     let mut client = Client::connect(broker, &connect);
-    client.send([0xC1, 0]);
-    client.expect_error(&[0x81]);
+    client.send_publish(&Publish::new("a", "x").qos(3).id(1));
+    client.expect_error(&[MALFORMED_PACKET]);
     witness.expect_message("will");
 }
 
