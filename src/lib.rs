@@ -1,5 +1,42 @@
-//! ringmq: a sharded io_uring MQTT broker.
-#![cfg_attr(not(feature = "broker"), no_std)]
+//! ringmq: a sharded io_uring MQTT broker for Linux, as a library.
+//!
+//! ```no_run
+//! use ringmq::broker::Broker;
+//!
+//! let broker = Broker::builder().tcp("127.0.0.1:1883").shards(2).start()?;
+//! for address in broker.addresses() {
+//!     println!("listening {address}");
+//! }
+//! // ... until it is time to go:
+//! broker.shutdown()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Without any cargo feature the crate is `no_std` + `alloc` and holds [`protocol`]
+//! and the sans-IO [`client`]; `broker` adds the broker, `cli` the `ringmq` binary.
+//! `src/README.md` is the map of the code.
+#![cfg_attr(not(any(test, feature = "broker")), no_std)]
 
 extern crate alloc;
 
+pub mod client;
+pub mod protocol;
+pub mod time;
+
+#[cfg(feature = "broker")]
+pub mod broker;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+#[cfg(feature = "broker")]
+pub mod engine;
+#[cfg(feature = "broker")]
+pub mod ids;
+#[cfg(feature = "broker")]
+pub mod message;
+#[cfg(feature = "broker")]
+pub mod routing;
+#[cfg(feature = "broker")]
+pub mod session;
+#[cfg(feature = "broker")]
+mod shard;

@@ -1,2 +1,9 @@
-//! The `ringmq` binary: parse arguments, hand over to the command line layer.
-fn main() {}
+//! The `ringmq` binary: hands the arguments over to the command line layer.
+//!
+//! Owns nothing. It never decides anything itself.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringmq::cli::run(std::env::args_os())
+}

@@ -50,7 +50,14 @@ impl Message {
         block.extend_from_slice(topic.as_bytes());
         block.extend_from_slice(properties);
         block.extend_from_slice(payload);
-        Self { block: block.into(), topic_len, properties_end, qos, retain, expires_at }
+        Self {
+            block: block.into(),
+            topic_len,
+            properties_end,
+            qos,
+            retain,
+            expires_at,
+        }
     }
 
     /// The topic name.

@@ -34,7 +34,10 @@ impl Timestamp {
     /// This instant moved by a span, saturating (spans are cut to milliseconds).
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// The span from `earlier` to this instant; zero where it lies after it.

@@ -21,6 +21,11 @@ use super::wire::{
 /// How long an answer may take. Far beyond what a broker needs, because test machines are busy.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Lets real time pass. Only for promises about time itself: an event is waited for.
+pub fn let_pass(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// Why no packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::broker::{Broker, unique};
-use crate::support::client::{Client, Ended};
+use crate::support::client::{Client, Ended, let_pass};
 use crate::support::wire::reason::{PACKET_TOO_LARGE, SERVER_SHUTTING_DOWN};
 use crate::support::wire::{Connect, Publish, Version, property};
 
@@ -57,7 +57,7 @@ fn mqtt_4_1_0_2_a_session_expiry_that_the_broker_lowers_is_announced_and_kept(br
     let granted = answer.properties.number(property::SESSION_EXPIRY);
     assert_eq!(granted, Some(1));
     client.vanish();
-    std::thread::sleep(Duration::from_millis(2500));
+    let_pass(Duration::from_millis(2500));
     let (_client, answer) = Client::handshake(broker, &connect);
     assert!(!answer.session_present);
     // Nothing is announced where nothing is changed.

@@ -1,0 +1,127 @@
+//! How an embedder says what it wants.
+//!
+//! Owns raw settings until [`Builder::start`] checks them. Lives on the
+//! embedder's thread. Never checks anything itself; see `config`.
+
+use std::fmt::Debug;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use super::config::Config;
+use super::error::{ConfigError, StartError};
+use super::handle::BrokerHandle;
+use super::lifecycle;
+use crate::engine::Limits;
+
+/// Where a broker listens when it is not told otherwise.
+const DEFAULT_LISTENER: &str = "127.0.0.1:1883";
+
+/// How long a stop may take to drain and flush when it is not told otherwise.
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An MQTT broker; the way in is [`Broker::builder`].
+#[derive(Debug)]
+pub struct Broker;
+
+impl Broker {
+    /// Settings with their defaults: loopback only, one shard per core.
+    pub fn builder() -> Builder {
+        Builder {
+            tcp: Vec::new(),
+            wrong: None,
+            shards: None,
+            allow_anonymous: false,
+            max_connections: None,
+            limits: Limits::default(),
+            stop_timeout: DEFAULT_STOP_TIMEOUT,
+        }
+    }
+}
+
+/// Settings of a broker that is to be started.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct Builder {
+    tcp: Vec<SocketAddr>,
+    /// The first address that could not be understood.
+    wrong: Option<ConfigError>,
+    shards: Option<usize>,
+    allow_anonymous: bool,
+    max_connections: Option<u32>,
+    limits: Limits,
+    stop_timeout: Duration,
+}
+
+impl Builder {
+    /// Listens on one more TCP address; without any, on 127.0.0.1:1883. Port 0
+    /// lets the system choose one. A name listens on all its addresses.
+    pub fn tcp(mut self, address: impl ToSocketAddrs + Debug) -> Self {
+        match address.to_socket_addrs() {
+            Ok(addresses) => self.tcp.extend(addresses),
+            Err(error) => {
+                let text = format!("{address:?}");
+                let text = text.trim_matches('"').to_owned();
+                let reason = error.to_string();
+                self.wrong
+                    .get_or_insert(ConfigError::Address { text, reason });
+            }
+        }
+        self
+    }
+
+    /// How many shards to run; the default is one per core that the process may
+    /// use. More shards than cores share the cores.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
+    /// Lets clients in without credentials on addresses that are not loopback.
+    pub fn allow_anonymous(mut self, allow: bool) -> Self {
+        self.allow_anonymous = allow;
+        self
+    }
+
+    /// Connections at most; further ones are closed at once. The default is what
+    /// the descriptor limit allows.
+    pub fn max_connections(mut self, connections: u32) -> Self {
+        self.max_connections = Some(connections);
+        self
+    }
+
+    /// All other limits at once.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How long a stop may take to drain and flush; the default is 5 seconds.
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
+        self
+    }
+
+    /// Starts the broker; returns when every shard accepts connections.
+    ///
+    /// # Errors
+    /// When the settings are wrong or the machine does not allow them; the error
+    /// says in one line what to do.
+    pub fn start(self) -> Result<BrokerHandle, StartError> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong.into());
+        }
+        let default = || vec![DEFAULT_LISTENER.parse().expect("the default is an address")];
+        let config = Config {
+            tcp: if self.tcp.is_empty() {
+                default()
+            } else {
+                self.tcp
+            },
+            shards: self.shards,
+            max_connections: self.max_connections,
+            limits: self.limits,
+            stop_timeout: self.stop_timeout,
+        };
+        lifecycle::start(config.check(self.allow_anonymous)?)
+    }
+}

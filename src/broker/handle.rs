@@ -1,0 +1,161 @@
+//! What an embedder, the command line and `control` hold of a running broker.
+//!
+//! Owns the shards' threads and the way to command them. May be used from any
+//! thread. Never reaches into a shard: it asks and waits for the answer.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::error::StopError;
+use super::lifecycle;
+use crate::engine::ConnectionBudget;
+use crate::shard::{Command, Doorbell, ShardReport};
+
+/// How long a shard may take to answer a question between two turns.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An address that the broker listens on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BoundAddress {
+    address: SocketAddr,
+}
+
+impl BoundAddress {
+    pub(crate) fn tcp(address: SocketAddr) -> Self {
+        Self { address }
+    }
+
+    /// Address and port, the real one where port 0 was asked for.
+    #[must_use]
+    pub fn socket_address(self) -> SocketAddr {
+        self.address
+    }
+
+    /// What is spoken there below MQTT.
+    #[must_use]
+    pub fn transport(self) -> &'static str {
+        "tcp"
+    }
+}
+
+impl fmt::Display for BoundAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.transport(), self.address)
+    }
+}
+
+/// One running shard.
+pub(crate) struct ShardHandle {
+    pub(crate) commands: flume::Sender<Command>,
+    pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) thread: JoinHandle<()>,
+}
+
+impl ShardHandle {
+    /// Sends a command; a shard that has ended ignores it.
+    pub(crate) fn send(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            self.doorbell.ring();
+        }
+    }
+}
+
+/// All running shards.
+#[derive(Default)]
+pub(crate) struct Shards(pub(crate) Vec<ShardHandle>);
+
+impl Shards {
+    /// Asks every shard and waits for all answers: a barrier.
+    pub(crate) fn ask<T>(
+        &self,
+        phase: &'static str,
+        deadline: Instant,
+        question: impl Fn(flume::Sender<T>) -> Command,
+    ) -> Result<Vec<T>, StopError> {
+        let (reply, answers) = flume::bounded(self.0.len());
+        for shard in &self.0 {
+            shard.send(question(reply.clone()));
+        }
+        drop(reply);
+        self.0
+            .iter()
+            .map(|_| answers.recv_deadline(deadline))
+            .collect::<Result<_, _>>()
+            .map_err(|_| StopError::Unresponsive { phase })
+    }
+}
+
+/// A running broker. Dropping it stops the broker, too, and waits for that.
+pub struct BrokerHandle {
+    pub(crate) shards: Shards,
+    pub(crate) addresses: Vec<BoundAddress>,
+    pub(crate) connections: Arc<ConnectionBudget>,
+    pub(crate) stop_timeout: Duration,
+}
+
+impl BrokerHandle {
+    /// Where the broker listens, in the order of the settings.
+    #[must_use]
+    pub fn addresses(&self) -> &[BoundAddress] {
+        &self.addresses
+    }
+
+    /// How many shards run.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.shards.0.len()
+    }
+
+    /// How many connections there are now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.in_use()
+    }
+
+    /// The counters of every shard, in the order of their ids. Waits for the
+    /// turn under way; a shard that does not answer is left out.
+    #[must_use]
+    pub fn stats(&self) -> Vec<ShardReport> {
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let question = |reply| Command::Report { reply };
+        let mut reports = self
+            .shards
+            .ask("reporting", deadline, question)
+            .unwrap_or_default();
+        reports.sort_by_key(|report: &ShardReport| report.shard);
+        reports
+    }
+
+    /// Stops the broker in order and waits until it has: no more connections,
+    /// no more reading, what is under way is finished, clients get what is
+    /// queued for them and a goodbye, and the shards end.
+    ///
+    /// # Errors
+    /// When something was left behind; the broker has stopped nevertheless.
+    pub fn shutdown(mut self) -> Result<(), StopError> {
+        lifecycle::stop(std::mem::take(&mut self.shards), self.stop_timeout)
+    }
+}
+
+impl Drop for BrokerHandle {
+    fn drop(&mut self) {
+        let shards = std::mem::take(&mut self.shards);
+        if !shards.0.is_empty()
+            && let Err(error) = lifecycle::stop(shards, self.stop_timeout)
+        {
+            tracing::warn!(%error, "the broker did not stop in order");
+        }
+    }
+}
+
+impl fmt::Debug for BrokerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerHandle")
+            .field("addresses", &self.addresses)
+            .field("shards", &self.shards.0.len())
+            .finish_non_exhaustive()
+    }
+}

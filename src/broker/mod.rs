@@ -1,0 +1,21 @@
+//! All shards of one process: configuration, start, stop.
+//!
+//! Owns the threads of the shards and the listening sockets until they are
+//! handed out. Lives on the thread of whoever embeds the broker. Never touches a
+//! connection or a message. `control` and `cli` see the broker through
+//! [`BrokerHandle`] alone.
+
+mod builder;
+mod config;
+mod error;
+mod handle;
+mod lifecycle;
+mod placement;
+mod preflight;
+
+pub use crate::engine::{Limits, Stats};
+pub use crate::shard::{Counters, ShardReport};
+pub use builder::{Broker, Builder};
+pub use config::MAX_SHARDS;
+pub use error::{ConfigError, StartError, StopError};
+pub use handle::{BoundAddress, BrokerHandle};

@@ -1,0 +1,166 @@
+//! The clients of this shard: their connections, their sessions, and how bytes
+//! and messages reach them.
+//!
+//! Owns both tables, the lists of what the shard has to look at, and the totals
+//! that bound a shard's memory. Pure. It knows nothing of topics and other shards.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::connection::{Connection, Stage};
+use super::limits::{Limits, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use super::publication::Shapes;
+use super::registry::Registry;
+use super::slots::Slots;
+use super::stats::Stats;
+use crate::ids::ConnectionId;
+use crate::protocol::Packet;
+
+/// Connections, sessions, and what is to be done about them.
+#[derive(Debug)]
+pub struct Clients {
+    /// All connections of this shard.
+    pub connections: Slots<Connection>,
+    /// All sessions at home here.
+    pub sessions: Registry,
+    /// The bounds.
+    pub limits: Arc<Limits>,
+    /// The counters.
+    pub stats: Stats,
+    /// Connections with something to send, each listed once.
+    pub dirty: Vec<ConnectionId>,
+    /// Connections to be closed by the shard.
+    pub closes: VecDeque<ConnectionId>,
+    /// Connections that have input left over.
+    pub ready: VecDeque<ConnectionId>,
+    /// Connections that may be read from again.
+    pub resumed: Vec<ConnectionId>,
+    /// Bytes in all out-buffers (as far as they were not yet found empty again).
+    pub outbox_total: usize,
+    /// Bytes of input that waits in assembly buffers.
+    pub assembly_total: usize,
+    /// Bytes of messages queued in sessions.
+    pub queued_total: usize,
+    pub(super) shapes: Shapes,
+    spare_buffers: Vec<Vec<u8>>,
+}
+
+impl Clients {
+    /// No clients yet.
+    #[must_use]
+    pub fn new(limits: Arc<Limits>, seeds: [u64; 4]) -> Self {
+        Self {
+            connections: Slots::default(),
+            sessions: Registry::new(seeds),
+            limits,
+            stats: Stats::default(),
+            dirty: Vec::new(),
+            closes: VecDeque::new(),
+            ready: VecDeque::new(),
+            resumed: Vec::new(),
+            outbox_total: 0,
+            assembly_total: 0,
+            queued_total: 0,
+            shapes: Shapes::default(),
+            spare_buffers: Vec::new(),
+        }
+    }
+
+    /// The connection, if it is still this one and not closing.
+    pub fn open_connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections
+            .get_mut(id.slot, id.generation)
+            .filter(|connection| connection.stage != Stage::Closing)
+    }
+
+    /// Whether a connection's out-buffer has room for ordinary traffic.
+    #[must_use]
+    pub fn has_room(&self, connection: &Connection) -> bool {
+        // An empty out-buffer always has room for one packet, whatever its size and
+        // whatever the others hold: nobody starves.
+        connection.outbox.is_empty()
+            || (connection.outbox.len() < self.limits.max_outbox_bytes
+                && self.outbox_total < self.limits.shard_outbox_bytes)
+    }
+
+    /// Lets `append` put packets into a connection's out-buffer.
+    pub fn write<R>(
+        &mut self,
+        id: ConnectionId,
+        append: impl FnOnce(&mut Connection, &mut Vec<u8>, &mut Shapes) -> R,
+    ) -> Option<R> {
+        let connection = self.connections.get_mut(id.slot, id.generation)?;
+        if connection.stage == Stage::Closing {
+            return None;
+        }
+        if !connection.outbox.has_buffer() {
+            *connection.outbox.buffer() = self.spare_buffers.pop().unwrap_or_default();
+        }
+        // The buffer is taken out while `append` may look at the whole connection.
+        let mut buffer = std::mem::take(connection.outbox.buffer());
+        let before = buffer.len();
+        let result = append(connection, &mut buffer, &mut self.shapes);
+        let added = buffer.len() - before;
+        *connection.outbox.buffer() = buffer;
+        connection.outbox.charged += added;
+        self.outbox_total += added;
+        if !connection.outbox.dirty && !connection.outbox.is_empty() {
+            connection.outbox.dirty = true;
+            self.dirty.push(id);
+        }
+        Some(result)
+    }
+
+    /// Sends one packet, whatever the bounds: answers are bounded by what they answer.
+    pub fn send(&mut self, id: ConnectionId, packet: &Packet<'_>) {
+        self.write(id, |connection, out, _| {
+            let encoded = packet.encode(connection.version, out);
+            debug_assert!(
+                encoded.is_ok(),
+                "the broker's own packets are valid: {packet:?}"
+            );
+        });
+    }
+
+    /// The out-buffer was found empty: its bytes no longer count, and it is lent to
+    /// whoever needs one next.
+    pub fn settle_outbox(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id.slot, id.generation) else {
+            return;
+        };
+        if connection.outbox.is_empty() {
+            self.outbox_total -= std::mem::take(&mut connection.outbox.charged);
+            let buffer = connection.outbox.take_buffer();
+            self.spare(buffer);
+        }
+    }
+
+    fn spare(&mut self, buffer: Vec<u8>) {
+        let worth_keeping = (1..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity());
+        if worth_keeping && self.spare_buffers.len() < SPARE_BUFFERS_MAX {
+            self.spare_buffers.push(buffer);
+        }
+    }
+
+    /// Marks a connection as closing and lists it for the shard.
+    pub fn close(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.open_connection(id) {
+            connection.stage = Stage::Closing;
+            connection.reading_paused = true;
+            let unhandled = connection.assembly.take();
+            connection.replays = None;
+            self.assembly_total -= unhandled.map_or(0, |assembly| assembly.len());
+            self.closes.push_back(id);
+        }
+    }
+
+    /// Frees a connection's place once its descriptor is gone.
+    pub fn release(&mut self, id: ConnectionId) -> Option<Connection> {
+        self.connections.get(id.slot, id.generation)?;
+        let mut connection = self.connections.remove(id.slot)?;
+        self.outbox_total -= std::mem::take(&mut connection.outbox.charged);
+        let buffer = connection.outbox.take_buffer();
+        self.spare(buffer);
+        Some(connection)
+    }
+}

@@ -1,0 +1,238 @@
+//! CONNECT: a connection gets its session, here or on its home shard.
+//!
+//! Owns the order of it (MQTT 5.0, section 3.1.4): home, terms, takeover, session,
+//! CONNACK, and what the session was owed. Pure.
+
+use tracing::{debug, info};
+
+use super::Engine;
+use super::connection::Stage;
+use super::input::Flow;
+use crate::ids::ConnectionId;
+use crate::protocol::{
+    ConnAck, ConnAckProperties, Connect, DecodeError, Disconnect, Frame, Packet, ProtocolVersion,
+    ReasonCode,
+};
+use crate::session::Session;
+use crate::session::handshake::{self, Agreement};
+use crate::session::topic_alias::{InboundAliases, OutboundAliases};
+use crate::session::will::Will;
+use crate::time::Timestamp;
+
+impl Engine {
+    /// A well-formed CONNECT as the first packet.
+    pub(super) fn on_connect(
+        &mut self,
+        id: ConnectionId,
+        connect: &Connect<'_>,
+        now: Timestamp,
+    ) -> Flow {
+        if !connect.client_id.is_empty() {
+            let home = self.homes.of_client(connect.client_id);
+            if home != self.shard {
+                return Flow::Leave(home);
+            }
+        }
+        let offer = self.limits.offer();
+        let terms = match handshake::agree(connect, &offer) {
+            Ok(_) if self.stopping => Err(ReasonCode::ServerShuttingDown),
+            Ok(_) if !self.may_publish_will(connect) => Err(ReasonCode::TopicNameInvalid),
+            agreed => agreed,
+        };
+        let terms = match terms {
+            Ok(terms) => terms,
+            Err(reason) => {
+                self.refuse(id, connect.version, connect.client_id, reason);
+                return Flow::Stop;
+            }
+        };
+        let assigned = connect
+            .client_id
+            .is_empty()
+            .then(|| self.assign_client_id());
+        let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        let (session, present) = self.open_session(client_id, terms.clean_start, now);
+        self.attach(id, session, connect, &terms, now);
+        let told = assigned
+            .as_deref()
+            .filter(|_| connect.version == ProtocolVersion::V5);
+        let connack = handshake::accept(connect, &terms, &offer, present, told);
+        self.clients.send(id, &Packet::ConnAck(connack));
+        if let Some(connection) = self.clients.open_connection(id) {
+            info!(
+                client_id,
+                peer = %connection.origin.peer,
+                version = ?connect.version,
+                session_present = present,
+                keep_alive = terms.keep_alive.0,
+                "connected"
+            );
+        }
+        self.announce_presence(session, true);
+        self.pump_session(id, session, now);
+        Flow::Continue
+    }
+
+    fn may_publish_will(&self, connect: &Connect<'_>) -> bool {
+        connect
+            .will
+            .as_ref()
+            .is_none_or(|will| self.topic_within_limits(will.topic))
+    }
+
+    fn attach(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        connect: &Connect<'_>,
+        terms: &Agreement,
+        now: Timestamp,
+    ) {
+        let will = connect.will.as_ref().map(|will| Box::new(Will::new(will)));
+        if let Some(session) = self.clients.sessions.at_mut(slot) {
+            session.attach(id, terms, will);
+        }
+        let max_topic_alias = self.limits.max_topic_alias;
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.stage = Stage::Serving(slot);
+            connection.version = terms.version;
+            connection.keep_alive = terms.keep_alive;
+            connection.last_seen = now;
+            connection.maximum_packet_size = terms.maximum_packet_size;
+            connection.input_bound = self.limits.max_packet_size;
+            connection.outbound_aliases = (terms.outbound_alias_maximum > 0)
+                .then(|| Box::new(OutboundAliases::new(terms.outbound_alias_maximum)));
+            connection.inbound_aliases = (terms.version == ProtocolVersion::V5
+                && max_topic_alias > 0)
+                .then(Box::<InboundAliases>::default);
+            if let Some(deadline) = terms.keep_alive.deadline(now) {
+                self.arm_connection(id, deadline, now);
+            }
+        }
+    }
+
+    /// Finds or makes the session; tells whether it was there [MQTT-3.2.2-2].
+    fn open_session(&mut self, client_id: &str, clean_start: bool, now: Timestamp) -> (u32, bool) {
+        if let Some(slot) = self.clients.sessions.find(client_id) {
+            let kept = self
+                .clients
+                .sessions
+                .at(slot)
+                .is_some_and(|session| session.expiry_interval > 0 && !clean_start);
+            self.take_over(slot, kept, now);
+            if kept {
+                return (slot, true);
+            }
+            self.end_session(slot, now); // [MQTT-3.1.2-4]
+        }
+        (self.clients.sessions.insert(Session::new(client_id)), false)
+    }
+
+    /// The client has come back while its earlier connection is still there: that
+    /// one is told and closed [MQTT-3.1.4-3].
+    fn take_over(&mut self, slot: u32, session_goes_on: bool, now: Timestamp) {
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
+        let Some(earlier) = session.connection.take() else {
+            return;
+        };
+        session.answers.forget_requests();
+        // The will of the earlier connection is due, unless its delay gives the
+        // client the time that it has just used [MQTT-3.1.3-9].
+        let will = session.will.take();
+        info!(
+            client_id = &*session.client_id,
+            "disconnected: session taken over"
+        );
+        self.send_disconnect(earlier, ReasonCode::SessionTakenOver);
+        self.clients.close(earlier);
+        if let Some(will) = will
+            && !(session_goes_on && will.delay_interval > 0)
+        {
+            self.publish_will(*will, now);
+        }
+    }
+
+    /// Refuses a connection with CONNACK and closes it [MQTT-3.1.4-2].
+    fn refuse(
+        &mut self,
+        id: ConnectionId,
+        version: ProtocolVersion,
+        client_id: &str,
+        reason: ReasonCode,
+    ) {
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.version = version;
+            info!(client_id, peer = %connection.origin.peer, ?reason, "connection refused");
+        }
+        let properties = ConnAckProperties::default();
+        let connack = ConnAck {
+            session_present: false,
+            reason,
+            properties,
+        };
+        self.clients.send(id, &Packet::ConnAck(connack));
+        self.clients.close(id);
+    }
+
+    /// CONNECT could not be decoded. Who asked for a protocol that is not spoken here
+    /// is told so in the nearest one [MQTT-3.1.2-2]; other 5.0 clients get the reason.
+    pub(super) fn refuse_malformed_connect(
+        &mut self,
+        id: ConnectionId,
+        frame: Frame<'_>,
+        error: DecodeError,
+    ) {
+        let reason = error.reason();
+        match requested_level(frame) {
+            Some(5..) => self.refuse(id, ProtocolVersion::V5, "", reason),
+            Some(_) if reason == ReasonCode::UnsupportedProtocolVersion => {
+                self.refuse(id, ProtocolVersion::V3_1_1, "", reason);
+            }
+            _ => {
+                debug!(%error, "not an MQTT CONNECT");
+                self.clients.close(id);
+            }
+        }
+    }
+
+    /// DISCONNECT, to a client whose protocol knows it from the server.
+    pub(super) fn send_disconnect(&mut self, id: ConnectionId, reason: ReasonCode) {
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
+        if connection.version == ProtocolVersion::V5 && connection.session().is_some() {
+            let disconnect = Disconnect {
+                reason,
+                ..Disconnect::default()
+            };
+            self.clients.send(id, &Packet::Disconnect(disconnect));
+        }
+    }
+
+    /// An identifier that nobody uses and whose home is this shard, so that the
+    /// connection need not move.
+    fn assign_client_id(&mut self) -> String {
+        loop {
+            self.assigned += 1;
+            let high = self.random.hash_one(("identifier", self.assigned));
+            let low = self.random.hash_one((self.assigned, "identifier"));
+            let candidate = format!("auto-{high:016x}{low:016x}");
+            let is_home = self.homes.of_client(&candidate) == self.shard;
+            if is_home && self.clients.sessions.find(&candidate).is_none() {
+                return candidate;
+            }
+        }
+    }
+}
+
+/// The protocol level that a CONNECT asks for, wherever its name ends.
+fn requested_level(frame: Frame<'_>) -> Option<u8> {
+    let name_len = u16::from_be_bytes([*frame.body.first()?, *frame.body.get(1)?]);
+    let name = frame.body.get(2..2 + usize::from(name_len))?;
+    if name != b"MQTT" && name != b"MQIsdp" {
+        return None;
+    }
+    frame.body.get(2 + usize::from(name_len)).copied()
+}

@@ -1,0 +1,312 @@
+//! A message reaches one client: into its out-buffer, into flight, or into its queue.
+//!
+//! Owns nothing: these are the clients' methods for it. Pure.
+//!
+//! HOT PATH: `deliver` runs once per delivery; it appends bytes to one buffer and
+//! allocates nothing for QoS 0.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::clients::Clients;
+use super::publication::{Head, Publication};
+use crate::ids::ConnectionId;
+use crate::protocol::{Acknowledge, Packet, PacketId, Patch, QoS, ReasonCode, ReasonProperties};
+use crate::session::outbound::Resend;
+use crate::session::pending::{Pending, SubscriptionIdList};
+use crate::session::topic_alias::AliasUse;
+use crate::time::Timestamp;
+
+/// Under which terms a message goes to a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Slot of the session.
+    pub session: u32,
+    /// The subscription's maximum QoS.
+    pub qos: QoS,
+    /// RETAIN as the client sees it.
+    pub retain: bool,
+    /// Identifiers of the subscriptions that matched.
+    pub subscription_ids: &'a [u32],
+    /// The shared subscription that chose this session.
+    pub group: Option<&'a Arc<str>>,
+}
+
+/// Whether the publication goes to one client or to many that may share bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// Encoding it for each is the least work.
+    One,
+    /// Encoding it once and copying is.
+    Many,
+}
+
+impl Clients {
+    /// Another publication begins: what was encoded for the one before is void.
+    pub fn begin_publication(&mut self) {
+        self.shapes.clear();
+    }
+
+    /// Delivers a publication to one session.
+    pub fn deliver(
+        &mut self,
+        publication: &Publication<'_>,
+        terms: &Terms<'_>,
+        audience: Audience,
+        now: Timestamp,
+    ) {
+        let Some(session) = self.sessions.at(terms.session) else {
+            return;
+        };
+        let qos = terms.qos.min(publication.qos);
+        let connection = session.connection;
+        if qos == QoS::AtMostOnce {
+            // Nothing of QoS 0 is kept for a client that is away, as in mosquitto.
+            if let Some(connection) = connection {
+                self.deliver_at_most_once(connection, publication, terms, audience, now);
+            }
+            return;
+        }
+        let room = connection.filter(|id| {
+            session.outbound.may_start()
+                && self
+                    .connections
+                    .get(id.slot, id.generation)
+                    .is_some_and(|connection| self.has_room(connection))
+        });
+        let pending = Pending {
+            message: Rc::clone(publication.keep()),
+            qos,
+            retain: terms.retain,
+            subscription_ids: SubscriptionIdList::from_slice(terms.subscription_ids),
+            group: terms.group.cloned(),
+        };
+        match room {
+            Some(id) => self.start(terms.session, id, pending, publication, audience, now),
+            None => self.enqueue(terms.session, pending),
+        }
+    }
+
+    fn deliver_at_most_once(
+        &mut self,
+        id: ConnectionId,
+        publication: &Publication<'_>,
+        terms: &Terms<'_>,
+        audience: Audience,
+        now: Timestamp,
+    ) {
+        let Some(connection) = self.connections.get(id.slot, id.generation) else {
+            return;
+        };
+        if !self.has_room(connection) {
+            self.stats.dropped_outbox_full += 1;
+            return;
+        }
+        let head = Head {
+            qos: QoS::AtMostOnce,
+            dup: false,
+            retain: terms.retain,
+            subscription_ids: terms.subscription_ids,
+            alias: AliasUse::None,
+        };
+        self.append(id, publication, head, None, audience, now);
+    }
+
+    /// Takes a delivery into flight and sends it.
+    fn start(
+        &mut self,
+        slot: u32,
+        id: ConnectionId,
+        pending: Pending,
+        publication: &Publication<'_>,
+        audience: Audience,
+        now: Timestamp,
+    ) {
+        let ids = pending.subscription_ids.clone();
+        let head = Head {
+            qos: pending.qos,
+            dup: false,
+            retain: pending.retain,
+            subscription_ids: &ids,
+            alias: AliasUse::None,
+        };
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return;
+        };
+        let Some(packet_id) = session.outbound.start(pending) else {
+            return;
+        };
+        if !self.append(id, publication, head, Some(packet_id), audience, now)
+            && let Some(session) = self.sessions.at_mut(slot)
+        {
+            session.outbound.abandon(packet_id);
+        }
+    }
+
+    /// Encodes a PUBLISH into the out-buffer; false (and counted) when it is larger
+    /// than the client accepts [MQTT-3.1.2-25].
+    fn append(
+        &mut self,
+        id: ConnectionId,
+        publication: &Publication<'_>,
+        mut head: Head<'_>,
+        packet_id: Option<PacketId>,
+        audience: Audience,
+        now: Timestamp,
+    ) -> bool {
+        let sent = self.write(id, |connection, out, shapes| {
+            let (version, maximum) = (connection.version, connection.maximum_packet_size);
+            // Most clients have no bound, and then nothing is measured.
+            let fits = |head: &Head<'_>| {
+                maximum == u32::MAX
+                    || publication.delivery(head, now).encoded_len(version) <= maximum as usize
+            };
+            head.alias = connection.choose_alias(publication.topic);
+            if !fits(&head) {
+                // Setting an alias may be what does not fit.
+                head.alias = AliasUse::None;
+                if !fits(&head) {
+                    return false;
+                }
+            }
+            if let AliasUse::Set(_) = head.alias {
+                connection.learn_alias(publication.topic);
+            }
+            let start = out.len();
+            let patch = match audience {
+                Audience::Many => shapes.append(publication, &head, version, now, out),
+                Audience::One => publication.delivery(&head, now).encode(version, out),
+            };
+            fill_in(&mut out[start..], patch, packet_id, head.alias);
+            true
+        });
+        match sent {
+            Some(true) => self.stats.publishes_sent += 1,
+            Some(false) => self.stats.dropped_too_large += 1,
+            None => {}
+        }
+        sent == Some(true)
+    }
+
+    /// Puts a delivery into its session's queue, or drops and counts it.
+    fn enqueue(&mut self, slot: u32, pending: Pending) {
+        let bounds = self.limits.queue();
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return;
+        };
+        let cost = pending.cost();
+        let full = self.queued_total + cost > self.limits.shard_queued_bytes;
+        if full || session.outbound.enqueue(pending, bounds).is_err() {
+            self.stats.dropped_queue_full += 1;
+        } else {
+            self.queued_total += cost;
+        }
+    }
+
+    /// Sends what the window and the out-buffer allow: first again what an earlier
+    /// connection left open, then what is queued. True when all has gone.
+    pub fn pump(&mut self, slot: u32, now: Timestamp) -> bool {
+        loop {
+            let Some(session) = self.sessions.at_mut(slot) else {
+                return true;
+            };
+            let Some(id) = session.connection else {
+                return true;
+            };
+            if session.outbound.is_empty() {
+                return true;
+            }
+            let connection = self.connections.get(id.slot, id.generation);
+            if !connection.is_some_and(|connection| self.has_room(connection)) {
+                return false;
+            }
+            if !self.resend_next(slot, id, now) && !self.start_next(slot, id, now) {
+                return self
+                    .sessions
+                    .at(slot)
+                    .is_none_or(|s| s.outbound.queued() == 0);
+            }
+        }
+    }
+
+    fn resend_next(&mut self, slot: u32, id: ConnectionId, now: Timestamp) -> bool {
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return false;
+        };
+        match session.outbound.next_resend() {
+            None => false,
+            Some(Resend::Release(packet_id)) => {
+                self.send_release(id, packet_id, ReasonCode::Success);
+                true
+            }
+            Some(Resend::Publish(entry)) => {
+                let (packet_id, pending) = (entry.packet_id, entry.pending.clone());
+                let head = Head {
+                    qos: pending.qos,
+                    dup: true, // [MQTT-3.3.1-1]
+                    retain: pending.retain,
+                    subscription_ids: &pending.subscription_ids,
+                    alias: AliasUse::None,
+                };
+                let publication = Publication::of(&pending.message);
+                let one = Audience::One;
+                if !self.append(id, &publication, head, Some(packet_id), one, now)
+                    && let Some(session) = self.sessions.at_mut(slot)
+                {
+                    session.outbound.abandon(packet_id);
+                }
+                true
+            }
+        }
+    }
+
+    fn start_next(&mut self, slot: u32, id: ConnectionId, now: Timestamp) -> bool {
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return false;
+        };
+        let before = session.outbound.queued_bytes();
+        let next = session
+            .outbound
+            .next_queued(now, &mut self.stats.dropped_expired);
+        self.queued_total -= before - session.outbound.queued_bytes();
+        let Some(pending) = next else { return false };
+        let message = Rc::clone(&pending.message);
+        self.start(
+            slot,
+            id,
+            pending,
+            &Publication::of(&message),
+            Audience::One,
+            now,
+        );
+        true
+    }
+
+    /// Sends PUBREL.
+    pub fn send_release(&mut self, id: ConnectionId, packet_id: PacketId, reason: ReasonCode) {
+        let properties = ReasonProperties::default();
+        self.send(
+            id,
+            &Packet::PubRel(Acknowledge {
+                packet_id,
+                reason,
+                properties,
+            }),
+        );
+    }
+}
+
+/// Writes into a copied shape what is this delivery's own.
+fn fill_in(packet: &mut [u8], patch: Patch, packet_id: Option<PacketId>, alias: AliasUse) {
+    let mut put = |offset: u32, value: u16| {
+        let offset = offset as usize;
+        packet[offset..offset + 2].copy_from_slice(&value.to_be_bytes());
+    };
+    if let Some(packet_id) = packet_id {
+        put(patch.packet_id, packet_id.get());
+    }
+    match alias {
+        AliasUse::None => {}
+        AliasUse::Set(number) | AliasUse::Use(number) => put(patch.topic_alias, number),
+    }
+}

@@ -1,0 +1,204 @@
+//! A connection ends: by DISCONNECT, by a fault, by silence, or by being lost; and
+//! what becomes of its session and its will.
+//!
+//! Owns the order of it. Pure.
+
+use tracing::{debug, info};
+
+use super::Engine;
+use super::connection::Stage;
+use super::input::Fault;
+use super::timers::Timer;
+use crate::ids::{ConnectionId, SessionId};
+use crate::protocol::{Disconnect, ReasonCode};
+use crate::session::pending::Pending;
+use crate::time::Timestamp;
+
+/// How the peer was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostCause {
+    /// It closed the stream.
+    EndOfStream,
+    /// The kernel reported this error number.
+    Io(i32),
+}
+
+impl Engine {
+    /// The peer is gone. The connection appears among those to close.
+    pub fn handle_lost(&mut self, id: ConnectionId, cause: LostCause, now: Timestamp) {
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
+        let (peer, session) = (connection.origin.peer, connection.session());
+        match session {
+            None => {
+                debug!(%peer, ?cause, "lost before CONNECT");
+                self.clients.close(id);
+            }
+            Some(session) => {
+                self.log_parting(session, "connection lost");
+                self.part(id, session, now);
+            }
+        }
+    }
+
+    /// DISCONNECT arrived.
+    pub(super) fn on_disconnect(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        disconnect: &Disconnect<'_>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let longest = self.limits.session_expiry_max;
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return Ok(());
+        };
+        if let Some(interval) = disconnect.session_expiry_interval {
+            if session.expiry_interval == 0 && interval > 0 {
+                return Err(ReasonCode::ProtocolError); // [MQTT-3.14.2-2]
+            }
+            session.expiry_interval = interval.min(longest);
+        }
+        if disconnect.reason == ReasonCode::Success {
+            session.will = None; // [MQTT-3.14.4-3]
+        }
+        self.log_parting(slot, "DISCONNECT");
+        self.part(id, slot, now);
+        Ok(())
+    }
+
+    /// The peer broke the protocol or one of our bounds: it is told why, where its
+    /// protocol can say so, and closed [MQTT-4.13.1-1].
+    pub(super) fn fault(&mut self, id: ConnectionId, reason: ReasonCode, now: Timestamp) {
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
+        match connection.session() {
+            None => {
+                debug!(peer = %connection.origin.peer, ?reason, "closed before CONNECT");
+                self.clients.close(id);
+            }
+            Some(session) => {
+                if let Some(session) = self.clients.sessions.at(session) {
+                    info!(
+                        client_id = &*session.client_id,
+                        ?reason,
+                        "disconnected by the broker"
+                    );
+                }
+                self.send_disconnect(id, reason);
+                self.part(id, session, now);
+            }
+        }
+    }
+
+    fn log_parting(&self, slot: u32, reason: &str) {
+        if let Some(session) = self.clients.sessions.at(slot) {
+            info!(client_id = &*session.client_id, reason, "disconnected");
+        }
+    }
+
+    /// Session and connection part; the session goes on as long as was agreed.
+    fn part(&mut self, id: ConnectionId, slot: u32, now: Timestamp) {
+        self.clients.close(id);
+        if let Some(session) = self.clients.sessions.at_mut(slot) {
+            session.detach(now);
+        }
+        self.announce_presence(slot, false);
+        self.attend_absence(slot, now);
+    }
+
+    /// Does what is due for a session without a connection, and arms a timer for
+    /// what is due later.
+    fn attend_absence(&mut self, slot: u32, now: Timestamp) {
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
+        if session.connection.is_some() {
+            return;
+        }
+        if session.absence.will_at.is_some_and(|at| at <= now) {
+            session.absence.will_at = None;
+            if let Some(will) = session.will.take() {
+                self.publish_will(*will, now);
+            }
+        }
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
+        if session.absence.ends_at.is_some_and(|at| at <= now) {
+            self.end_session(slot, now);
+            return;
+        }
+        if let Some(next) = session.absence.next()
+            && session.timer_at.is_none_or(|armed| next < armed)
+            && let Some(id) = self.clients.sessions.id_of(slot)
+        {
+            let fires = self.timers.arm(next, now, Timer::Session(id));
+            if let Some(session) = self.clients.sessions.at_mut(slot) {
+                session.timer_at = Some(fires);
+            }
+        }
+    }
+
+    /// A session's timer fired.
+    pub(super) fn session_timer(&mut self, id: SessionId, now: Timestamp) {
+        let Some(slot) = self.clients.sessions.slot_of(id) else {
+            return;
+        };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
+        if session.timer_at.is_some_and(|at| at <= now) {
+            session.timer_at = None;
+            self.attend_absence(slot, now);
+        }
+    }
+
+    /// A connection's timer fired: CONNECT is late, or the client is silent.
+    pub(super) fn connection_timer(&mut self, id: ConnectionId, now: Timestamp) {
+        let connect_timeout = self.limits.connect_timeout;
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
+        if connection.timer_at.is_none_or(|at| at > now) {
+            return;
+        }
+        connection.timer_at = None;
+        let deadline = match connection.stage {
+            Stage::AwaitingConnect => Some(connection.last_seen.plus_seconds(connect_timeout)),
+            // A client that is not read from can not be blamed for its silence.
+            Stage::Serving(_) if connection.reading_paused => connection.keep_alive.deadline(now),
+            Stage::Serving(_) => connection.keep_alive.deadline(connection.last_seen),
+            Stage::Closing => None,
+        };
+        match deadline {
+            Some(deadline) if deadline <= now => {
+                self.fault(id, ReasonCode::KeepAliveTimeout, now); // [MQTT-3.1.2-22]
+            }
+            Some(deadline) => self.arm_connection(id, deadline, now),
+            None => {}
+        }
+    }
+
+    /// A session is over: its will, its subscriptions, and what it owed its groups.
+    pub(super) fn end_session(&mut self, slot: u32, now: Timestamp) {
+        let Some(id) = self.clients.sessions.id_of(slot) else {
+            return;
+        };
+        self.drop_subscriptions(slot);
+        let Some(mut session) = self.clients.sessions.remove(slot) else {
+            return;
+        };
+        self.clients.queued_total -= session.outbound.queued_bytes();
+        if let Some(will) = session.will.take() {
+            self.publish_will(*will, now); // [MQTT-3.1.3-9]: with the session at the latest
+        }
+        let surrendered: Vec<Pending> = session.outbound.surrender().collect();
+        for pending in surrendered {
+            self.give_back(pending, id, now);
+        }
+        self.pump_internal(now);
+    }
+}

@@ -1,0 +1,445 @@
+//! Bytes come in: packets are cut out of them and handed to their verbs.
+//!
+//! Owns the rules of a visit: in which order half packets, fresh bytes and packets
+//! left over are handled, how much one connection may do before another's turn,
+//! and when reading is held. Pure.
+//!
+//! HOT PATH: packets are handled where they were received; only what is left over
+//! is copied.
+
+use super::Engine;
+use super::assembly::Assembly;
+use super::connection::{Connection, Held, Origin, Stage};
+use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT, PACKETS_PER_VISIT};
+use crate::ids::{ConnectionId, ShardId};
+use crate::protocol::{
+    Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
+};
+use crate::session::outbound::Phase;
+use crate::time::Timestamp;
+
+/// A connection could not be taken in; its descriptor is to be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The broker is stopping.
+    Stopping,
+}
+
+/// A connection on its way to its home shard, as one owned item; the descriptor
+/// travels with it.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Where it came from.
+    pub origin: Origin,
+    /// CONNECT and whatever else was received.
+    pub unread: Vec<u8>,
+    /// When it was accepted: the connect deadline counts from here.
+    pub accepted_at: Timestamp,
+    /// Its place in the count of connections.
+    pub permit: ConnectionPermit,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Flow {
+    /// Handled: go on with the next.
+    Continue,
+    /// Not handled: it has to wait, for what the connection's `held` tells.
+    Wait,
+    /// The connection is closing: nothing after it counts.
+    Stop,
+    /// Not handled: the connection leaves for this shard.
+    Leave(ShardId),
+}
+
+/// A packet ends the connection with this reason.
+pub(super) type Fault = ReasonCode;
+
+/// What one connection may still do in this visit.
+#[derive(Debug)]
+pub(super) struct Visit {
+    packets: usize,
+    deliveries: usize,
+}
+
+impl Visit {
+    fn new() -> Self {
+        Self {
+            packets: PACKETS_PER_VISIT,
+            deliveries: DELIVERIES_PER_VISIT,
+        }
+    }
+
+    /// Counts deliveries that a packet caused.
+    pub(super) fn spend(&mut self, deliveries: usize) {
+        self.deliveries = self.deliveries.saturating_sub(deliveries);
+    }
+
+    fn is_over(&self) -> bool {
+        self.packets == 0 || self.deliveries == 0
+    }
+}
+
+impl Engine {
+    /// A connection was accepted.
+    ///
+    /// # Errors
+    /// When the broker is stopping.
+    pub fn handle_accepted(
+        &mut self,
+        origin: Origin,
+        permit: ConnectionPermit,
+        now: Timestamp,
+    ) -> Result<ConnectionId, Refused> {
+        if self.stopping {
+            return Err(Refused::Stopping);
+        }
+        Ok(self.admit(origin, permit, now, now))
+    }
+
+    /// A connection came over from the shard that accepted it.
+    pub fn handle_adopted(&mut self, arrival: Arrival, now: Timestamp) -> ConnectionId {
+        let Arrival {
+            origin,
+            unread,
+            accepted_at,
+            permit,
+        } = arrival;
+        let id = self.admit(origin, permit, accepted_at, now);
+        self.handle_bytes(id, &unread, now);
+        id
+    }
+
+    fn admit(
+        &mut self,
+        origin: Origin,
+        permit: ConnectionPermit,
+        accepted_at: Timestamp,
+        now: Timestamp,
+    ) -> ConnectionId {
+        let connection = Connection::new(origin, permit, accepted_at);
+        let (slot, generation) = self.clients.connections.insert(connection);
+        let id = ConnectionId { slot, generation };
+        self.arm_connection(
+            id,
+            accepted_at.plus_seconds(self.limits.connect_timeout),
+            now,
+        );
+        id
+    }
+
+    /// Bytes arrived. All of them are handled or copied; afterwards
+    /// [`Engine::wants_read`] tells whether more may be received.
+    pub fn handle_bytes(&mut self, id: ConnectionId, bytes: &[u8], now: Timestamp) {
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
+        if connection.held.any() {
+            // The receive that was under way when reading was held brings one
+            // buffer at most.
+            connection.assembly.get_or_insert_default().push(bytes);
+            self.clients.assembly_total += bytes.len();
+            return;
+        }
+        self.visit(id, bytes, now);
+    }
+
+    /// Goes on with input left over, one visit for each connection on the list.
+    /// True when there is more.
+    pub fn handle_ready(&mut self, now: Timestamp) -> bool {
+        self.pump_internal(now);
+        for _ in 0..self.clients.ready.len() {
+            let Some(id) = self.clients.ready.pop_front() else {
+                break;
+            };
+            if let Some(connection) = self.clients.open_connection(id) {
+                connection.held.by_budget = false;
+                if connection.held.any() {
+                    continue;
+                }
+                if let Some(session) = connection.session() {
+                    self.pump_session(id, session, now);
+                }
+                self.visit(id, &[], now);
+            }
+        }
+        !self.clients.ready.is_empty()
+    }
+
+    /// Puts a connection on the ready list.
+    pub(super) fn make_ready(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.clients.open_connection(id)
+            && !connection.held.by_budget
+        {
+            connection.held.by_budget = true;
+            self.clients.ready.push_back(id);
+        }
+    }
+
+    /// Handles packets of one connection until its input, its budget, or somebody's
+    /// patience ends.
+    fn visit(&mut self, id: ConnectionId, fresh: &[u8], now: Timestamp) {
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
+        let mut assembly = connection.assembly.take();
+        let mut input = fresh;
+        let mut visit = Visit::new();
+        let mut flow = Flow::Continue;
+        if let Some(assembly) = &mut assembly {
+            self.clients.assembly_total -= assembly.len();
+            flow = self.visit_assembly(id, assembly, &mut input, &mut visit, now);
+        }
+        if flow == Flow::Continue && !visit.is_over() {
+            let (after, used) = self.visit_bytes(id, input, &mut visit, now);
+            flow = after;
+            input = &input[used..];
+        }
+        if visit.packets < PACKETS_PER_VISIT
+            && let Some(connection) = self.clients.open_connection(id)
+            && connection.session().is_some()
+        {
+            // Whole packets are signs of life, half ones are not [MQTT-3.1.2-22].
+            connection.last_seen = now;
+        }
+        match flow {
+            Flow::Stop => {}
+            Flow::Leave(shard) => self.leave(id, shard, assembly, input),
+            Flow::Continue | Flow::Wait => {
+                self.keep_rest(id, assembly, input, now);
+                if flow == Flow::Continue && visit.is_over() {
+                    self.make_ready(id);
+                }
+                self.update_reading(id);
+            }
+        }
+    }
+
+    /// Completes the half packet in the assembly buffer with fresh bytes, and
+    /// handles whatever is whole in it.
+    fn visit_assembly(
+        &mut self,
+        id: ConnectionId,
+        assembly: &mut Assembly,
+        input: &mut &[u8],
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Flow {
+        while !assembly.is_empty() {
+            let (flow, used) = self.visit_bytes(id, assembly.bytes(), visit, now);
+            assembly.consume(used);
+            if flow != Flow::Continue || visit.is_over() || assembly.is_empty() {
+                return flow;
+            }
+            // What is left is half a packet: as much is added as completes it.
+            let missing = match split(assembly.bytes(), u32::MAX) {
+                Ok(Split::Incomplete { size: Some(size) }) => size - assembly.len(),
+                _ => 1,
+            };
+            let (more, rest) = input.split_at(missing.min(input.len()));
+            if more.is_empty() {
+                return Flow::Continue;
+            }
+            assembly.push(more);
+            *input = rest;
+        }
+        Flow::Continue
+    }
+
+    /// Handles whole packets at the front of `bytes`; tells how many bytes they took.
+    fn visit_bytes(
+        &mut self,
+        id: ConnectionId,
+        bytes: &[u8],
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> (Flow, usize) {
+        let mut used = 0;
+        while used < bytes.len() && !visit.is_over() {
+            let Some(connection) = self.clients.open_connection(id) else {
+                return (Flow::Stop, used);
+            };
+            let outcome = match split(&bytes[used..], connection.input_bound) {
+                Ok(Split::Incomplete { .. }) => break,
+                Ok(Split::Complete { frame, size }) => {
+                    visit.packets -= 1;
+                    self.packet(id, frame, visit, now).map(|flow| (flow, size))
+                }
+                Err(error) => Err(error.reason()),
+            };
+            match outcome {
+                Ok((Flow::Continue, size)) => used += size,
+                Ok((flow, _)) => return (flow, used),
+                Err(reason) => {
+                    self.fault(id, reason, now);
+                    return (Flow::Stop, used);
+                }
+            }
+        }
+        (Flow::Continue, used)
+    }
+
+    /// One whole packet.
+    fn packet(
+        &mut self,
+        id: ConnectionId,
+        frame: Frame<'_>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Result<Flow, Fault> {
+        let Some(connection) = self.clients.open_connection(id) else {
+            return Ok(Flow::Stop);
+        };
+        let version = connection.version;
+        let stage = connection.stage;
+        // A peer that reads none of its answers is not read from either.
+        let room = self.clients.connections.get(id.slot, id.generation);
+        if stage != Stage::AwaitingConnect && !room.is_some_and(|c| self.clients.has_room(c)) {
+            self.hold(id, |held| held.by_outbox = true);
+            return Ok(Flow::Wait);
+        }
+        match (stage, frame.packet_type().map_err(fault)?) {
+            (Stage::Closing, _) => Ok(Flow::Stop),
+            (Stage::AwaitingConnect, PacketType::Connect) => self.first_packet(id, frame, now),
+            // The first packet must be CONNECT [MQTT-3.1.0-1], and there is only one
+            // [MQTT-3.1.0-2].
+            (Stage::AwaitingConnect, _) | (Stage::Serving(_), PacketType::Connect) => {
+                Err(ReasonCode::ProtocolError)
+            }
+            (Stage::Serving(session), PacketType::Publish) => {
+                let publish = Publish::decode(version, frame).map_err(fault)?;
+                self.on_publish(id, session, &publish, visit, now)
+            }
+            (Stage::Serving(session), _) => {
+                let packet = Packet::decode(version, frame).map_err(fault)?;
+                self.other_packet(id, session, &packet, now)
+            }
+        }
+    }
+
+    fn first_packet(
+        &mut self,
+        id: ConnectionId,
+        frame: Frame<'_>,
+        now: Timestamp,
+    ) -> Result<Flow, Fault> {
+        match Connect::decode(frame) {
+            Ok(connect) => Ok(self.on_connect(id, &connect, now)),
+            Err(error) => {
+                self.refuse_malformed_connect(id, frame, error);
+                Ok(Flow::Stop)
+            }
+        }
+    }
+
+    fn other_packet(
+        &mut self,
+        id: ConnectionId,
+        session: u32,
+        packet: &Packet<'_>,
+        now: Timestamp,
+    ) -> Result<Flow, Fault> {
+        match packet {
+            Packet::PubAck(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubAck, now),
+            Packet::PubRec(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubRec, now),
+            Packet::PubComp(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now),
+            Packet::PubRel(Acknowledge { packet_id, .. }) => self.on_release(id, session, *packet_id),
+            Packet::Subscribe(subscribe) => return self.on_subscribe(id, session, subscribe, now),
+            Packet::Unsubscribe(request) => return self.on_unsubscribe(id, session, request),
+            Packet::PingReq => self.clients.send(id, &Packet::PingResp), // [MQTT-3.12.4-1]
+            Packet::Disconnect(disconnect) => {
+                return self.on_disconnect(id, session, disconnect, now).map(|()| Flow::Stop);
+            }
+            // AUTH belongs to a method that CONNECT named, and no method is known.
+            Packet::Auth(_)
+            // What only a server sends is a protocol error when a client sends it.
+            | Packet::Connect(_)
+            | Packet::ConnAck(_)
+            | Packet::Publish(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => return Err(ReasonCode::ProtocolError),
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Sends the connection to its home shard with everything unread.
+    fn leave(
+        &mut self,
+        id: ConnectionId,
+        shard: ShardId,
+        assembly: Option<Box<Assembly>>,
+        input: &[u8],
+    ) {
+        let mut unread = assembly.map_or_else(Vec::new, |assembly| assembly.bytes().to_vec());
+        unread.extend_from_slice(input);
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.stage = Stage::Closing;
+            connection.reading_paused = true;
+            self.handoffs.push_back((id, shard, unread));
+        }
+    }
+
+    /// Keeps what was not handled, within the shard's total.
+    fn keep_rest(
+        &mut self,
+        id: ConnectionId,
+        assembly: Option<Box<Assembly>>,
+        input: &[u8],
+        now: Timestamp,
+    ) {
+        let mut rest = assembly.filter(|assembly| !assembly.is_empty());
+        if !input.is_empty() {
+            match &mut rest {
+                Some(assembly) => assembly.push(input),
+                None => rest = Some(Box::new(Assembly::of(input))),
+            }
+        }
+        let Some(assembly) = rest else { return };
+        self.clients.assembly_total += assembly.len();
+        let over = self.clients.assembly_total > self.limits.shard_assembly_bytes;
+        if over && assembly.len() > ASSEMBLY_FREE {
+            self.clients.assembly_total -= assembly.len();
+            self.clients.stats.closed_over_limit += 1;
+            self.fault(id, ReasonCode::QuotaExceeded, now);
+        } else if let Some(connection) = self.clients.open_connection(id) {
+            connection.assembly = Some(assembly);
+        } else {
+            self.clients.assembly_total -= assembly.len();
+        }
+    }
+
+    /// Holds reading for a reason.
+    pub(super) fn hold(&mut self, id: ConnectionId, reason: impl FnOnce(&mut Held)) {
+        if let Some(connection) = self.clients.open_connection(id) {
+            reason(&mut connection.held);
+        }
+    }
+
+    /// Tells the shard of a connection that may be read from again.
+    pub(super) fn update_reading(&mut self, id: ConnectionId) {
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
+        let pause = connection.held.any();
+        if connection.reading_paused && !pause {
+            self.clients.resumed.push(id);
+        }
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.reading_paused = pause;
+        }
+    }
+
+    /// May a receive be armed for this connection?
+    #[must_use]
+    pub fn wants_read(&self, id: ConnectionId) -> bool {
+        self.clients
+            .connections
+            .get(id.slot, id.generation)
+            .is_some_and(|connection| !connection.reading_paused)
+    }
+}
+
+fn fault(error: DecodeError) -> Fault {
+    error.reason()
+}

@@ -1,0 +1,210 @@
+//! Every bound of the broker, in one place: its unit, its default, its reason, and
+//! what happens when it is reached.
+//!
+//! Owns the numbers and the count of connections of the process, the one thing
+//! here that shards share. Pure.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::session::handshake::Offer;
+use crate::session::outbound::QueueBounds;
+
+/// Packets of one connection that are handled before another gets its turn; the
+/// rest waits in its assembly buffer and the connection goes to the ready list.
+pub const PACKETS_PER_VISIT: usize = 256;
+
+/// Deliveries caused by one connection before another gets its turn. One
+/// publisher's burst to a thousand subscribers still leaves in one flush.
+pub const DELIVERIES_PER_VISIT: usize = 32_768;
+
+/// Work steps (topics looked at) of a retained replay per visit.
+pub const RETAINED_STEPS_PER_VISIT: usize = 4_096;
+
+/// Bytes on the way to one other shard in one rank before the causes of more have
+/// to wait: reading from the publishers concerned pauses.
+pub const LANE_CREDIT: u64 = 4 << 20;
+
+/// Messages without a connection to pause (wills, messages given back) that wait
+/// for room towards other shards; further ones are dropped and counted.
+pub const INTERNAL_QUEUE_MAX: usize = 65_536;
+
+/// Bytes of an assembly buffer that the shard's total does not count, so that a
+/// shard full of half packets still serves clients with small ones.
+pub const ASSEMBLY_FREE: usize = 16 << 10;
+
+/// Bytes of a packet before its sender is authenticated (mosquitto's figure): a
+/// larger CONNECT closes the connection with 0x95.
+pub const CONNECT_PACKET_SIZE_MAX: u32 = 100_000;
+
+/// Answers owed to one client before reading from it pauses.
+pub const OWED_ANSWERS_MAX: usize = 4_096;
+
+/// Out-buffers of a shard that are kept for reuse, and the bytes of one at most.
+pub const SPARE_BUFFERS_MAX: usize = 4_096;
+/// A larger out-buffer goes back to the allocator.
+pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// Configurable bounds; the defaults are mosquitto's where it has the same one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Seconds between accept and a complete CONNECT; then the connection is closed.
+    pub connect_timeout: u32,
+    /// Bytes of a packet from a client; a larger one is answered with 0x95.
+    pub max_packet_size: u32,
+    /// Unacknowledged QoS 1/2 messages towards one client; more wait in its queue.
+    /// Zero leaves it to the client's receive maximum.
+    pub max_inflight: u16,
+    /// Unacknowledged QoS 1/2 messages from one client (5.0: 0x93 when exceeded).
+    pub receive_maximum: u16,
+    /// QoS 1/2 messages that wait for one client; zero for no bound on the number.
+    /// Further ones are dropped and counted.
+    pub max_queued_messages: usize,
+    /// Bytes of the messages that wait for one client; zero for the shard's bound only.
+    pub max_queued_bytes: usize,
+    /// Bytes in one connection's out-buffer above which QoS 0 is dropped and QoS
+    /// 1/2 is queued, and reading from the connection pauses.
+    pub max_outbox_bytes: usize,
+    /// Seconds a session may outlive its connection; `u32::MAX` for ever. A longer
+    /// wish is cut, and CONNACK says so.
+    pub session_expiry_max: u32,
+    /// Seconds of keep alive a 5.0 client may ask for; zero for no bound.
+    pub max_keep_alive: u16,
+    /// Topic aliases a client may set (0x94 above), and that the broker sets.
+    pub max_topic_alias: u16,
+    /// Subscriptions of one client; a further one is refused with 0x97.
+    pub max_subscriptions: usize,
+    /// Levels of a topic name or filter; more are refused with 0x90 or 0x8F.
+    pub max_topic_levels: usize,
+    /// Bytes of a topic name or filter; more are refused as above.
+    pub max_topic_bytes: usize,
+    /// Retained messages; a further topic is refused with 0x97.
+    pub max_retained_messages: usize,
+    /// Bytes of retained messages; as above.
+    pub max_retained_bytes: usize,
+    /// Bytes of half-received packets on one shard; a connection that asks for more
+    /// than its share ([`ASSEMBLY_FREE`]) is closed with 0x97.
+    pub shard_assembly_bytes: usize,
+    /// Bytes in all out-buffers of one shard; above it each acts as if it were full.
+    pub shard_outbox_bytes: usize,
+    /// Bytes of all messages waiting in sessions of one shard; further ones are
+    /// dropped and counted.
+    pub shard_queued_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: 10,
+            max_packet_size: 2_000_000,
+            max_inflight: 20,
+            receive_maximum: 1_024,
+            max_queued_messages: 1_000,
+            max_queued_bytes: 64 << 20,
+            max_outbox_bytes: 1 << 20,
+            session_expiry_max: u32::MAX,
+            max_keep_alive: 0,
+            max_topic_alias: 10,
+            max_subscriptions: 1_000_000,
+            max_topic_levels: 128,
+            max_topic_bytes: 65_535,
+            max_retained_messages: 1_000_000,
+            max_retained_bytes: 1 << 30,
+            shard_assembly_bytes: 256 << 20,
+            shard_outbox_bytes: 512 << 20,
+            shard_queued_bytes: 1 << 30,
+        }
+    }
+}
+
+impl Limits {
+    /// What a client may be granted.
+    #[must_use]
+    pub fn offer(&self) -> Offer {
+        Offer {
+            send_window_max: self.max_inflight,
+            receive_maximum: self.receive_maximum,
+            maximum_packet_size: self.max_packet_size,
+            inbound_alias_maximum: self.max_topic_alias,
+            outbound_alias_maximum: self.max_topic_alias,
+            session_expiry_max: self.session_expiry_max,
+            keep_alive_max: self.max_keep_alive,
+        }
+    }
+
+    /// The bounds of one session's queue.
+    #[must_use]
+    pub fn queue(&self) -> QueueBounds {
+        QueueBounds {
+            messages: self.max_queued_messages,
+            bytes: self.max_queued_bytes,
+        }
+    }
+}
+
+/// Counts the connections of the process against `--max-connections`, by default
+/// what the limit of descriptors allows; a further one is closed at once.
+#[derive(Debug)]
+pub struct ConnectionBudget {
+    max: usize,
+    in_use: AtomicUsize,
+}
+
+impl ConnectionBudget {
+    /// A budget of `max` connections.
+    #[must_use]
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            max,
+            in_use: AtomicUsize::new(0),
+        })
+    }
+
+    /// A place for one more connection, if there is one.
+    #[must_use]
+    pub fn try_acquire(self: &Arc<Self>) -> Option<ConnectionPermit> {
+        // Relaxed: the count orders nothing else.
+        self.in_use
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                (used < self.max).then_some(used + 1)
+            })
+            .ok()
+            .map(|_| ConnectionPermit {
+                budget: Arc::clone(self),
+            })
+    }
+
+    /// Connections that hold a place now.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
+    }
+}
+
+/// One connection's place in the count; given back when dropped.
+#[derive(Debug)]
+pub struct ConnectionPermit {
+    budget: Arc<ConnectionBudget>,
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        self.budget.in_use.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permit_gives_its_place_back() {
+        let budget = ConnectionBudget::new(1);
+        let permit = budget.try_acquire().expect("room for one");
+        assert!(budget.try_acquire().is_none());
+        drop(permit);
+        assert_eq!(budget.in_use(), 0);
+        assert!(budget.try_acquire().is_some());
+    }
+}

@@ -1,0 +1,135 @@
+//! Batches from other shards come in, and what they set free goes on.
+//!
+//! Owns the rule that keeps two shards with full lanes moving: whatever comes in is
+//! taken at once; only items whose effects need credit elsewhere wait, and then the
+//! later ones of the same lane and rank behind them. Pure.
+//!
+//! HOT PATH: one call per batch, one step per publication.
+
+use std::rc::Rc;
+
+use super::Engine;
+use super::peer::{Lane, PeerBatch, PeerItem, measure};
+use super::publication::Publication;
+use crate::ids::{ConnectionId, ShardId};
+use crate::session::answers::Waits;
+use crate::time::Timestamp;
+
+impl Engine {
+    /// A batch from another shard.
+    pub fn handle_peer(&mut self, from: ShardId, batch: PeerBatch, now: Timestamp) {
+        let PeerBatch { items, receipt } = batch;
+        if self.lanes[from.index()].learn(receipt) {
+            self.on_progress(from, now);
+        }
+        for item in items {
+            let queues = !matches!(item, PeerItem::GroupDelivery(_));
+            if queues && (self.lanes[from.index()].has_deferred() || !self.may_handle(&item)) {
+                self.lanes[from.index()].defer(item);
+            } else {
+                self.handle_item(from, item, now);
+            }
+        }
+        self.pump_internal(now);
+    }
+
+    /// Whether the effects of an item find credit towards third shards.
+    fn may_handle(&self, item: &PeerItem) -> bool {
+        match item {
+            PeerItem::Publish { .. } | PeerItem::GiveBack { .. } => self.groups_may_send(),
+            PeerItem::Join { .. }
+            | PeerItem::Leave { .. }
+            | PeerItem::Presence { .. }
+            | PeerItem::GroupDelivery(_) => true,
+        }
+    }
+
+    fn handle_item(&mut self, from: ShardId, item: PeerItem, now: Timestamp) {
+        let (rank, cost) = measure(&item);
+        let mut waits = Waits::new();
+        match item {
+            PeerItem::Publish { message, stamp } => {
+                let message = Rc::new(message);
+                if let Some(stamp) = stamp {
+                    // Stored and delivered in one step: a new subscriber sees the
+                    // retained or the live message, never neither and never both.
+                    self.retained.store(Rc::clone(&message), stamp);
+                    self.plan_sweep(now);
+                }
+                self.fan_out(&Publication::of(&message), None, &mut waits, now);
+            }
+            PeerItem::Join {
+                group,
+                session,
+                options,
+                subscription_id,
+            } => {
+                self.join_group(&group, from, session, options, subscription_id);
+            }
+            PeerItem::Leave { group, session } => self.leave_group(&group, from, session),
+            PeerItem::Presence { session, online } => self.set_presence(from, session, online),
+            PeerItem::GiveBack {
+                group,
+                message,
+                from: session,
+            } => {
+                let wait = self.choose_again(&group, &Rc::new(message), (from, session), now);
+                waits.extend(wait);
+            }
+            PeerItem::GroupDelivery(delivery) => self.on_group_delivery(delivery, now),
+        }
+        self.lanes[from.index()].handled(rank, cost, waits);
+    }
+
+    /// Another shard has accepted more, or returned credit.
+    fn on_progress(&mut self, from: ShardId, now: Timestamp) {
+        while let Some(session) = self.lanes[from.index()].next_reached() {
+            self.settle_answers(session);
+        }
+        self.close_open_items();
+        for peer in self.peers() {
+            self.retry_deferred(peer, now);
+        }
+        self.release_held();
+    }
+
+    /// Closes items whose effects third shards (or the sender itself, as the home of
+    /// a chosen member) have accepted by now.
+    fn close_open_items(&mut self) {
+        if !self.lanes.iter().any(Lane::has_open) {
+            return;
+        }
+        let accepted: Vec<_> = self.lanes.iter().map(Lane::accepted).collect();
+        for lane in &mut self.lanes {
+            lane.close_open(|wait| {
+                accepted[wait.shard.index()][usize::from(wait.rank)] >= wait.sequence
+            });
+        }
+    }
+
+    fn retry_deferred(&mut self, from: ShardId, now: Timestamp) {
+        while let Some(item) = self.lanes[from.index()].next_deferred() {
+            if !self.may_handle(&item) {
+                self.lanes[from.index()].defer_again(item);
+                return;
+            }
+            self.handle_item(from, item, now);
+        }
+    }
+
+    /// Remembers a connection whose next packet waits for other shards.
+    pub(super) fn hold_by_lane(&mut self, id: ConnectionId) {
+        self.hold(id, |held| held.by_lane = true);
+        self.held_by_lane.push(id);
+    }
+
+    /// Lets the connections that wait for other shards try again.
+    fn release_held(&mut self) {
+        for id in std::mem::take(&mut self.held_by_lane) {
+            if let Some(connection) = self.clients.open_connection(id) {
+                connection.held.by_lane = false;
+                self.make_ready(id);
+            }
+        }
+    }
+}

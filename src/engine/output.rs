@@ -1,0 +1,110 @@
+//! What the shard fetches from the engine after a batch of inputs.
+//!
+//! Owns nothing. Pure. The order of the calls is on the engine's front page.
+
+use super::Engine;
+use super::connection::Connection;
+use super::input::Arrival;
+use super::outbox::Outbox;
+use super::peer::PeerBatch;
+use crate::ids::{ConnectionId, ShardId};
+use crate::time::Timestamp;
+
+impl Engine {
+    /// A batch for another shard. Order per pair of shards has to be kept, and
+    /// nothing may be lost.
+    pub fn next_peer_batch(&mut self) -> Option<(ShardId, PeerBatch)> {
+        self.peers().find_map(|shard| {
+            self.lanes[shard.index()]
+                .take_batch()
+                .map(|batch| (shard, batch))
+        })
+    }
+
+    /// A connection that leaves for its home shard. No receive is under way on it:
+    /// the descriptor and the arrival go there as one item, then `release`.
+    pub fn next_handoff(&mut self) -> Option<(ConnectionId, ShardId, Arrival)> {
+        while let Some((id, shard, unread)) = self.handoffs.pop_front() {
+            let connection = self.clients.connections.get_mut(id.slot, id.generation);
+            if let Some(Connection {
+                permit,
+                origin,
+                last_seen,
+                ..
+            }) = connection
+                && let Some(permit) = permit.take()
+            {
+                // Before CONNECT, `last_seen` is the time of acceptance.
+                let arrival = Arrival {
+                    origin: *origin,
+                    unread,
+                    accepted_at: *last_seen,
+                    permit,
+                };
+                return Some((id, shard, arrival));
+            }
+        }
+        None
+    }
+
+    /// A connection whose out-buffer holds bytes, each listed once until flushed.
+    pub fn next_dirty(&mut self) -> Option<ConnectionId> {
+        let id = self.clients.dirty.pop()?;
+        if let Some(connection) = self.clients.connections.get_mut(id.slot, id.generation) {
+            connection.outbox.dirty = false;
+        }
+        Some(id)
+    }
+
+    /// The out-buffer of a connection.
+    pub fn outbox(&mut self, id: ConnectionId) -> Option<&mut Outbox> {
+        self.clients
+            .connections
+            .get_mut(id.slot, id.generation)
+            .map(|connection| &mut connection.outbox)
+    }
+
+    /// The out-buffer of a connection has just become empty.
+    pub fn handle_flushed(&mut self, id: ConnectionId, now: Timestamp) {
+        self.clients.settle_outbox(id);
+        let Some(connection) = self.clients.open_connection(id) else {
+            return;
+        };
+        if connection.held.by_outbox {
+            connection.held.by_outbox = false;
+            self.make_ready(id);
+        } else if let Some(session) = connection.session() {
+            let replays = connection.replays.is_some();
+            let queued = self
+                .clients
+                .sessions
+                .at(session)
+                .is_some_and(|s| s.outbound.has_unsent());
+            if replays || queued {
+                self.pump_session(id, session, now);
+            }
+        }
+    }
+
+    /// A connection to close: send what its out-buffer holds, shut down, wait for
+    /// the last completion, close the descriptor, then `release`.
+    pub fn next_close(&mut self) -> Option<ConnectionId> {
+        self.clients.closes.pop_front()
+    }
+
+    /// The descriptor of a connection is gone: its place may be used again.
+    pub fn release(&mut self, id: ConnectionId) {
+        self.clients.release(id);
+    }
+
+    /// A connection that may be read from again.
+    pub fn next_resumed(&mut self) -> Option<ConnectionId> {
+        self.clients.resumed.pop()
+    }
+
+    /// When `handle_timeout` should be called, if ever.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+}

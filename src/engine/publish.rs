@@ -1,0 +1,316 @@
+//! PUBLISH: a message from a client goes to everybody who wants it, on every shard.
+//!
+//! Owns the order of it: what the packet may say, admission, retained store, this
+//! shard's subscribers, its groups, other shards, answer. Pure.
+//!
+//! HOT PATH: one call per PUBLISH. A QoS 0 message that stays on this shard is
+//! matched and copied into out-buffers straight from the receive buffer.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+
+use super::Engine;
+use super::deliver::{Audience, Terms};
+use super::input::{Fault, Flow, Visit};
+use super::peer::{PeerItem, RANK_GROUP, RANK_PUBLISH};
+use super::publication::Publication;
+use crate::ids::{ConnectionId, ShardId};
+use crate::message::Message;
+use crate::protocol::{Publish, QoS, ReasonCode};
+use crate::routing::Stamp;
+use crate::session::answers::{Answer, Waits};
+use crate::session::inbound::Receipt;
+use crate::time::Timestamp;
+
+/// Shards that a publication goes to.
+pub(super) type Targets = SmallVec<[ShardId; 16]>;
+
+impl Engine {
+    /// A PUBLISH packet of a connected client.
+    pub(super) fn on_publish(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        publish: &Publish<'_>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Result<Flow, Fault> {
+        let Some(topic) = self.topic_of(id, publish)? else {
+            return Ok(Flow::Stop);
+        };
+        if let Some(flow) = self.settle_repeated(id, slot, publish)? {
+            return Ok(flow);
+        }
+        if self.stopping {
+            self.hold(id, |held| held.by_stop = true);
+            return Ok(Flow::Wait);
+        }
+        let Some(targets) = self.admit_publication(&topic, publish.retain) else {
+            self.clients.stats.paused_publishers += 1;
+            self.hold_by_lane(id);
+            return Ok(Flow::Wait);
+        };
+        self.clients.stats.publishes_received += 1;
+        let mut properties = Vec::new();
+        let pass_through = publish.properties.pass_through().unwrap_or_else(|| {
+            publish.properties.write_pass_through(&mut properties);
+            &properties
+        });
+        let expires_at = publish
+            .properties
+            .message_expiry_interval
+            .map(|s| now.plus_seconds(s));
+        let publication = Publication::new(
+            &topic,
+            pass_through,
+            publish.payload,
+            publish.qos,
+            publish.retain,
+            expires_at,
+        );
+        let reason = self.retain_or_refuse(&publication);
+        let mut waits = Waits::new();
+        if !reason.is_error() || publish.qos == QoS::AtMostOnce {
+            let delivered = self.fan_out(&publication, Some(slot), &mut waits, now);
+            let stamp = self.keep_retained(&publication, reason, now);
+            self.send_to_peers(&publication, &targets, stamp, &mut waits);
+            visit.spend(delivered);
+        }
+        self.owe_acknowledgement(slot, publish, reason, waits);
+        Ok(Flow::Continue)
+    }
+
+    /// The topic that a PUBLISH means, its alias looked up or learned.
+    fn topic_of<'p>(
+        &mut self,
+        id: ConnectionId,
+        publish: &Publish<'p>,
+    ) -> Result<Option<Cow<'p, str>>, Fault> {
+        if !publish.properties.subscription_ids.is_empty() {
+            return Err(ReasonCode::ProtocolError); // [MQTT-3.3.4-6]
+        }
+        let maximum = self.limits.max_topic_alias;
+        let Some(connection) = self.clients.open_connection(id) else {
+            return Ok(None);
+        };
+        let topic = match publish.properties.topic_alias {
+            None => Cow::Borrowed(publish.topic),
+            Some(alias) => {
+                if alias.get() > maximum {
+                    return Err(ReasonCode::TopicAliasInvalid); // [MQTT-3.3.2-9]
+                }
+                let aliases = connection.inbound_aliases.get_or_insert_default();
+                if publish.topic.is_empty() {
+                    let known = aliases.get(alias).ok_or(ReasonCode::ProtocolError)?;
+                    Cow::Owned(known.to_owned())
+                } else {
+                    aliases.set(alias, publish.topic);
+                    Cow::Borrowed(publish.topic)
+                }
+            }
+        };
+        if !self.topic_within_limits(&topic) {
+            return Err(ReasonCode::TopicNameInvalid);
+        }
+        Ok(Some(topic))
+    }
+
+    /// Whether a topic name or filter stays within our bounds.
+    pub(super) fn topic_within_limits(&self, topic: &str) -> bool {
+        topic.len() <= self.limits.max_topic_bytes
+            // A topic without room for that many separators needs no count.
+            && (topic.len() < self.limits.max_topic_levels
+                || memchr::memchr_iter(b'/', topic.as_bytes()).count()
+                    < self.limits.max_topic_levels)
+    }
+
+    /// A QoS 2 packet identifier that is open already is answered, not published
+    /// again [MQTT-4.3.3-10]; more than the receive maximum is a fault [MQTT-3.3.4-9].
+    fn settle_repeated(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        publish: &Publish<'_>,
+    ) -> Result<Option<Flow>, Fault> {
+        let Some(packet_id) = publish.packet_id else {
+            return Ok(None);
+        };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return Ok(Some(Flow::Stop));
+        };
+        if publish.qos == QoS::ExactlyOnce {
+            match session.inbound.peek(packet_id) {
+                Receipt::New => {}
+                Receipt::Open => return Ok(Some(Flow::Continue)),
+                Receipt::Answered => {
+                    let answer = Answer::PubRec(packet_id, ReasonCode::Success);
+                    self.owe(slot, Waits::new(), answer);
+                    return Ok(Some(Flow::Continue));
+                }
+            }
+        }
+        if session.inbound.is_exhausted() {
+            return Err(ReasonCode::ReceiveMaximumExceeded);
+        }
+        if session.answers.len() >= super::limits::OWED_ANSWERS_MAX {
+            self.hold_by_lane(id);
+            return Ok(Some(Flow::Wait));
+        }
+        Ok(None)
+    }
+
+    /// The other shards a publication goes to, if every lane concerned has credit.
+    /// Groups that live here may send on to any shard, so that all are concerned.
+    pub(super) fn admit_publication(&self, topic: &str, retain: bool) -> Option<Targets> {
+        let mut targets = Targets::new();
+        if !self.has_peers() {
+            return Some(targets);
+        }
+        if retain {
+            targets.extend(self.peers());
+        } else {
+            self.interest.interested(topic, |shard| targets.push(shard));
+        }
+        let admitted = targets
+            .iter()
+            .all(|shard| self.lanes[shard.index()].has_credit(RANK_PUBLISH))
+            && self.groups_may_send();
+        admitted.then_some(targets)
+    }
+
+    /// Whether a group that lives here may choose a member on any shard.
+    pub(super) fn groups_may_send(&self) -> bool {
+        self.groups.is_empty()
+            || self
+                .peers()
+                .all(|shard| self.lanes[shard.index()].has_credit(RANK_GROUP))
+    }
+
+    /// All shards but this one.
+    pub(super) fn peers(&self) -> impl Iterator<Item = ShardId> + use<> {
+        let (own, count) = (self.shard, self.lanes.len());
+        (0..u16::try_from(count).unwrap_or(u16::MAX))
+            .map(ShardId)
+            .filter(move |&s| s != own)
+    }
+
+    /// Whether a message to be retained finds room; the shard that publishes it
+    /// decides for all, so that they stay alike.
+    pub(super) fn retain_or_refuse(&mut self, publication: &Publication<'_>) -> ReasonCode {
+        if !publication.retain || publication.payload.is_empty() {
+            return ReasonCode::Success;
+        }
+        let bytes =
+            publication.topic.len() + publication.properties.len() + publication.payload.len();
+        let (messages, total) = (
+            self.limits.max_retained_messages,
+            self.limits.max_retained_bytes,
+        );
+        if self
+            .retained
+            .has_room(publication.topic, bytes, messages, total)
+        {
+            return ReasonCode::Success;
+        }
+        self.clients.stats.dropped_retained_full += 1;
+        ReasonCode::QuotaExceeded
+    }
+
+    /// Stores a retained message here; its stamp makes every other shard decide alike.
+    pub(super) fn keep_retained(
+        &mut self,
+        publication: &Publication<'_>,
+        reason: ReasonCode,
+        now: Timestamp,
+    ) -> Option<Stamp> {
+        if !publication.retain || reason.is_error() {
+            return None;
+        }
+        self.stamps += 1;
+        let stamp = Stamp {
+            millis: now.as_millis(),
+            shard: self.shard,
+            sequence: self.stamps,
+        };
+        self.retained.store(Rc::clone(publication.keep()), stamp);
+        self.plan_sweep(now);
+        Some(stamp)
+    }
+
+    /// Delivers to this shard's subscribers and to the groups that live here.
+    /// Returns the number of deliveries.
+    pub(super) fn fan_out(
+        &mut self,
+        publication: &Publication<'_>,
+        publisher: Option<u32>,
+        waits: &mut Waits,
+        now: Timestamp,
+    ) -> usize {
+        self.clients.begin_publication();
+        let matches = self.subscriptions.matches(publication.topic, publisher);
+        let entries = matches.entries();
+        let audience = if entries.len() > 1 {
+            Audience::Many
+        } else {
+            Audience::One
+        };
+        for entry in entries {
+            if entry.no_local && Some(entry.session) == publisher {
+                continue; // [MQTT-3.8.3-3]
+            }
+            let terms = Terms {
+                session: entry.session,
+                qos: entry.qos,
+                retain: publication.retain && entry.retain_as_published, // [MQTT-3.3.1-12]
+                subscription_ids: matches.subscription_ids(entry),
+                group: None,
+            };
+            self.clients.deliver(publication, &terms, audience, now);
+        }
+        let delivered = entries.len();
+        if !self.groups.is_empty() {
+            self.publish_to_groups(publication, waits, now);
+        }
+        delivered
+    }
+
+    /// Sends a message once to each shard that wants it.
+    pub(super) fn send_to_peers(
+        &mut self,
+        publication: &Publication<'_>,
+        targets: &[ShardId],
+        stamp: Option<Stamp>,
+        waits: &mut Waits,
+    ) {
+        for shard in targets {
+            let message = Message::clone(publication.keep());
+            waits.push(self.lanes[shard.index()].push(PeerItem::Publish { message, stamp }));
+        }
+    }
+
+    /// PUBACK or PUBREC, once every shard concerned has the message.
+    fn owe_acknowledgement(
+        &mut self,
+        slot: u32,
+        publish: &Publish<'_>,
+        reason: ReasonCode,
+        waits: Waits,
+    ) {
+        let Some(packet_id) = publish.packet_id else {
+            return;
+        };
+        let Some(session) = self.clients.sessions.at_mut(slot) else {
+            return;
+        };
+        let answer = if publish.qos == QoS::ExactlyOnce {
+            session.inbound.store(packet_id);
+            Answer::PubRec(packet_id, reason)
+        } else {
+            session.inbound.open();
+            Answer::PubAck(packet_id, reason)
+        };
+        self.owe(slot, waits, answer);
+    }
+}

@@ -1,0 +1,121 @@
+//! The names of a session's subscriptions.
+//!
+//! Owns the filter strings, so that a session's end can take them out of the
+//! index and a bound on their number can hold. Lives on the home shard. Pure; the
+//! options of a subscription are the index's business.
+
+use std::collections::HashSet;
+
+use ahash::RandomState;
+
+/// Up to this many names are kept in a plain list, which costs a client with a
+/// handful of subscriptions no hash table.
+const FEW: usize = 8;
+
+/// The topic filters (whole, with `$share/...`) that a session subscribed to.
+#[derive(Debug)]
+pub enum SubscriptionNames {
+    /// A short list.
+    Few(Vec<Box<str>>),
+    /// A set, keyed so that a hostile client gains nothing by its choice.
+    Many(Box<HashSet<Box<str>, RandomState>>),
+}
+
+impl Default for SubscriptionNames {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl SubscriptionNames {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Few(names) => names.len(),
+            Self::Many(names) => names.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether this filter is among them.
+    #[must_use]
+    pub fn contains(&self, filter: &str) -> bool {
+        match self {
+            Self::Few(names) => names.iter().any(|name| &**name == filter),
+            Self::Many(names) => names.contains(filter),
+        }
+    }
+
+    /// Adds a filter; false when it was there.
+    pub fn insert(&mut self, filter: &str) -> bool {
+        if self.contains(filter) {
+            return false;
+        }
+        if let Self::Few(names) = self {
+            if names.len() < FEW {
+                names.push(filter.into());
+                return true;
+            }
+            *self = Self::Many(Box::new(names.drain(..).collect()));
+        }
+        if let Self::Many(names) = self {
+            names.insert(filter.into());
+        }
+        true
+    }
+
+    /// Takes a filter out; false when it was not there.
+    pub fn remove(&mut self, filter: &str) -> bool {
+        match self {
+            Self::Few(names) => {
+                let found = names.iter().position(|name| &**name == filter);
+                found.map(|index| names.swap_remove(index)).is_some()
+            }
+            Self::Many(names) => names.remove(filter),
+        }
+    }
+
+    /// The shared subscriptions among them.
+    pub fn shared(&self) -> impl Iterator<Item = &str> {
+        self.iter().filter(|name| name.starts_with("$share/"))
+    }
+
+    /// All of them, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let (few, many) = match self {
+            Self::Few(names) => (Some(names), None),
+            Self::Many(names) => (None, Some(names)),
+        };
+        few.into_iter()
+            .flatten()
+            .chain(many.into_iter().flat_map(|names| names.iter()))
+            .map(|name| &**name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_a_set_however_many_there_are() {
+        let mut names = SubscriptionNames::default();
+        for round in 0..2 {
+            for number in 0..40 {
+                assert_eq!(names.insert(&format!("a/{number}")), round == 0);
+            }
+        }
+        assert_eq!(names.len(), 40);
+        assert_eq!(names.iter().count(), 40);
+        assert!(names.remove("a/39") && !names.remove("a/39"));
+        assert!(!names.contains("a/39") && names.contains("a/0"));
+        names.insert("$share/g/t");
+        assert_eq!(names.shared().collect::<Vec<_>>(), ["$share/g/t"]);
+    }
+}

@@ -1,0 +1,118 @@
+//! How a connection ends.
+//!
+//! The closing half of [`Turn`], on its shard: flush what the outbox holds for
+//! a bounded time, shutdown(2), wait until the kernel has given back every
+//! operation, close the descriptor, release the slot, in this order. Closing
+//! with a receive pending would send no FIN. Never keeps a closing connection
+//! longer than the linger time.
+
+use std::net::Shutdown;
+use std::time::Duration;
+
+use super::connection::{BROKEN, CLOSING, POLLING, RECEIVING, SHUT};
+use super::ring::Operation;
+use super::turn::Turn;
+use crate::ids::ConnectionId;
+use crate::time::Timestamp;
+
+/// How long a closing connection may take to accept its last bytes. A peer that
+/// reads needs milliseconds; one that does not is cut, and its bytes are lost.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+impl Turn {
+    /// The engine gave the connection up.
+    pub(super) fn begin_close(&mut self, id: ConnectionId, now: Timestamp) {
+        let Some(connection) = self.table.get_mut(id) else {
+            self.engine.release(id);
+            return;
+        };
+        connection.set(CLOSING);
+        self.continue_close(id, now);
+        if self
+            .table
+            .get(id)
+            .is_some_and(|connection| !connection.has(SHUT))
+        {
+            let until = now.plus(self.stopping.linger());
+            self.lingering.push_back((until, id));
+        }
+    }
+
+    /// Flushes a closing connection as far as its socket takes it.
+    pub(super) fn continue_close(&mut self, id: ConnectionId, now: Timestamp) {
+        loop {
+            let Some(connection) = self.table.get(id) else {
+                return;
+            };
+            let flushed = self
+                .engine
+                .outbox(id)
+                .is_none_or(|outbox| outbox.is_empty());
+            if flushed || connection.has(BROKEN | SHUT) {
+                self.shut(id);
+                return;
+            }
+            if connection.has(POLLING) {
+                return;
+            }
+            self.send_single(id, now);
+        }
+    }
+
+    /// Cuts connections whose time to drain is over.
+    pub(super) fn end_lingering(&mut self, now: Timestamp) {
+        while self
+            .lingering
+            .front()
+            .is_some_and(|(until, _)| *until <= now)
+        {
+            if let Some((_, id)) = self.lingering.pop_front() {
+                self.shut(id);
+            }
+        }
+    }
+
+    /// Ends both directions, which completes what is pending in the kernel.
+    fn shut(&mut self, id: ConnectionId) {
+        let Some(connection) = self.table.get_mut(id) else {
+            return;
+        };
+        if !connection.has(SHUT) {
+            connection.set(SHUT);
+            let outcome = socket2::SockRef::from(&connection.socket).shutdown(Shutdown::Both);
+            // A reset socket cannot be shut down; its receive has completed or
+            // is about to, the cancel makes sure.
+            if outcome.is_err() && connection.has(RECEIVING) {
+                self.ring.cancel(Operation::Receive, id);
+            }
+            if connection.has(POLLING) {
+                self.ring.cancel(Operation::Writable, id);
+            }
+        }
+        self.finish_if_idle(id);
+    }
+
+    /// Closes the descriptor once the kernel holds nothing of it.
+    pub(super) fn finish_if_idle(&mut self, id: ConnectionId) {
+        let Some(connection) = self.table.get(id) else {
+            return;
+        };
+        if connection.has(SHUT) && !connection.has(RECEIVING | POLLING) {
+            self.table.remove(id);
+            self.engine.release(id);
+        }
+    }
+
+    /// Cuts every connection at once; how many there were. Completions that are
+    /// still to come find no connection and are ignored.
+    pub(super) fn cut_all(&mut self) -> usize {
+        let ids = self.table.ids();
+        for id in &ids {
+            if let Some(connection) = self.table.remove(*id) {
+                let _ = socket2::SockRef::from(&connection.socket).shutdown(Shutdown::Both);
+            }
+            self.engine.release(*id);
+        }
+        ids.len()
+    }
+}
