@@ -134,10 +134,9 @@ impl Engine {
         let Some(session) = self.clients.sessions.at_mut(slot) else {
             return;
         };
-        let Some(earlier) = session.connection.take() else {
+        let Some(earlier) = session.forget_connection() else {
             return;
         };
-        session.answers.forget_requests();
         // The will of the earlier connection is due, unless its delay gives the
         // client the time that it has just used [MQTT-3.1.3-9].
         let will = session.will.take();
@@ -147,6 +146,7 @@ impl Engine {
         );
         self.send_disconnect(earlier, ReasonCode::SessionTakenOver);
         self.clients.close(earlier);
+        self.settle_answers(slot);
         if let Some(will) = will
             && !(session_goes_on && will.delay_interval > 0)
         {

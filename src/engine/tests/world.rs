@@ -3,7 +3,7 @@
 //! Owns the streams of its clients. Nothing here sleeps: time is set by the test,
 //! and mesh batches move when the test says so.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ pub struct World {
     streams: Vec<Stream>,
     by_connection: HashMap<(usize, ConnectionId), usize>,
     /// Batches under way, per (from, to).
-    lanes: HashMap<(usize, usize), VecDeque<PeerBatch>>,
+    lanes: BTreeMap<(usize, usize), VecDeque<PeerBatch>>,
 }
 
 impl World {
@@ -119,7 +119,7 @@ impl World {
             budget: ConnectionBudget::new(1_000),
             streams: Vec::new(),
             by_connection: HashMap::new(),
-            lanes: HashMap::new(),
+            lanes: BTreeMap::new(),
         }
     }
 
@@ -271,10 +271,20 @@ impl World {
 
     /// The network takes the client away.
     pub fn lose(&mut self, client: Client) {
+        self.cut(client);
+        self.settle();
+    }
+
+    /// The network takes the client away while everything else stands still.
+    pub fn cut(&mut self, client: Client) {
         let stream = &self.streams[client.0];
         let (shard, id) = (stream.shard, stream.id);
         self.engines[shard].handle_lost(id, LostCause::EndOfStream, self.now);
-        self.settle();
+    }
+
+    /// The shard that serves a client.
+    pub fn shard_of(&self, client: Client) -> usize {
+        self.streams[client.0].shard
     }
 
     /// A client that reads nothing any more, or again.
