@@ -121,11 +121,19 @@ impl Connection {
         }
     }
 
-    /// How the topic of a PUBLISH that is sent now is written.
-    pub fn choose_alias(&mut self, topic: &str) -> AliasUse {
-        match &mut self.outbound_aliases {
+    /// How the topic of the next PUBLISH is best written.
+    #[must_use]
+    pub fn choose_alias(&self, topic: &str) -> AliasUse {
+        match &self.outbound_aliases {
             Some(aliases) => aliases.choose(topic),
             None => AliasUse::None,
+        }
+    }
+
+    /// The PUBLISH that sets an alias to `topic` is sent.
+    pub fn learn_alias(&mut self, topic: &str) {
+        if let Some(aliases) = &mut self.outbound_aliases {
+            aliases.learn(topic);
         }
     }
 

@@ -155,21 +155,24 @@ impl Clients {
         now: Timestamp,
     ) -> bool {
         let sent = self.write(id, |connection, out, shapes| {
-            let bounded = connection.maximum_packet_size < u32::MAX;
-            if bounded {
-                // Measured as if it set an alias, the longest way to write the topic.
-                let longest = Head {
-                    alias: AliasUse::Set(1),
-                    ..head
-                };
-                let size = publication
-                    .delivery(&longest, now)
-                    .encoded_len(connection.version);
-                if size > connection.maximum_packet_size as usize {
+            head.alias = connection.choose_alias(publication.topic);
+            let fits = |head: &Head<'_>| {
+                connection.maximum_packet_size == u32::MAX
+                    || publication
+                        .delivery(head, now)
+                        .encoded_len(connection.version)
+                        <= connection.maximum_packet_size as usize
+            };
+            if !fits(&head) {
+                // Setting an alias makes a packet longer, using one shorter.
+                head.alias = AliasUse::None;
+                if !fits(&head) {
                     return false;
                 }
             }
-            head.alias = connection.choose_alias(publication.topic);
+            if let AliasUse::Set(_) = head.alias {
+                connection.learn_alias(publication.topic);
+            }
             let start = out.len();
             let patch = match audience {
                 Audience::Many => shapes.append(publication, &head, connection.version, now, out),

@@ -76,9 +76,10 @@ impl OutboundAliases {
         }
     }
 
-    /// How to write `topic` on the packet that is sent now. The packet must then
-    /// really be sent, because the mapping counts as known from here on.
-    pub fn choose(&mut self, topic: &str) -> AliasUse {
+    /// How to write `topic` on the next packet. Where that sets an alias and the
+    /// packet is really sent, [`OutboundAliases::learn`] follows.
+    #[must_use]
+    pub fn choose(&self, topic: &str) -> AliasUse {
         if topic.len() < WORTH_ALIASING {
             return AliasUse::None;
         }
@@ -86,12 +87,15 @@ impl OutboundAliases {
             return u16::try_from(index + 1).map_or(AliasUse::None, AliasUse::Use);
         }
         match u16::try_from(self.topics.len() + 1) {
-            Ok(alias) if alias <= self.maximum => {
-                self.topics.push(topic.into());
-                AliasUse::Set(alias)
-            }
+            Ok(alias) if alias <= self.maximum => AliasUse::Set(alias),
             _ => AliasUse::None,
         }
+    }
+
+    /// The packet that sets the next alias to `topic` goes out.
+    pub fn learn(&mut self, topic: &str) {
+        debug_assert!(self.topics.len() < usize::from(self.maximum));
+        self.topics.push(topic.into());
     }
 }
 
@@ -103,6 +107,12 @@ mod tests {
     fn an_alias_is_set_once_and_used_afterwards_up_to_the_maximum() {
         let mut aliases = OutboundAliases::new(1);
         assert_eq!(aliases.choose("long/topic"), AliasUse::Set(1));
+        assert_eq!(
+            aliases.choose("long/topic"),
+            AliasUse::Set(1),
+            "the first packet was not sent"
+        );
+        aliases.learn("long/topic");
         assert_eq!(aliases.choose("long/topic"), AliasUse::Use(1));
         assert_eq!(
             aliases.choose("other/topic"),

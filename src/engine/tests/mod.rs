@@ -1,5 +1,6 @@
 //! The engine's promises, tried with one shard and with several in one thread.
 
+mod bounds;
 mod sessions;
 mod world;
 
