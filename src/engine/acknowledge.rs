@@ -137,10 +137,7 @@ impl Engine {
                 };
                 self.clients.send(id, &Packet::PubRec(ack));
             }
-            Answer::Request(bytes) => {
-                self.clients
-                    .write(id, |_, out, _| out.extend_from_slice(&bytes));
-            }
+            Answer::Request(bytes) => self.clients.send_encoded(id, &bytes),
         }
     }
 

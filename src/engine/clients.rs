@@ -14,7 +14,7 @@ use super::registry::Registry;
 use super::slots::Slots;
 use super::stats::Stats;
 use crate::ids::ConnectionId;
-use crate::protocol::Packet;
+use crate::protocol::{Packet, ProtocolVersion};
 
 /// Connections, sessions, and what is to be done about them.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct Clients {
     pub ready: VecDeque<ConnectionId>,
     /// Connections that may be read from again.
     pub resumed: Vec<ConnectionId>,
-    /// Bytes in all out-buffers (as far as they were not yet found empty again).
+    /// Bytes in all out-buffers, each as of its last delivery or its last flush.
     pub outbox_total: usize,
     /// Bytes of input that waits in assembly buffers.
     pub assembly_total: usize,
@@ -98,28 +98,57 @@ impl Clients {
         }
         // The buffer is taken out while `append` may look at the whole connection.
         let mut buffer = std::mem::take(connection.outbox.buffer());
-        let before = buffer.len();
         let result = append(connection, &mut buffer, &mut self.shapes);
-        let added = buffer.len() - before;
         *connection.outbox.buffer() = buffer;
-        connection.outbox.charged += added;
-        self.outbox_total += added;
-        if !connection.outbox.dirty && !connection.outbox.is_empty() {
+        // What was sent meanwhile counts no more, so that an out-buffer which is
+        // never quite empty is charged with what it holds.
+        let held = connection.outbox.len();
+        let charged = std::mem::replace(&mut connection.outbox.charged, held);
+        self.outbox_total = self.outbox_total - charged + held;
+        if held == 0 {
+            let buffer = connection.outbox.take_buffer();
+            self.spare(buffer);
+        } else if !connection.outbox.dirty {
             connection.outbox.dirty = true;
             self.dirty.push(id);
         }
         Some(result)
     }
 
-    /// Sends one packet, whatever the bounds: answers are bounded by what they answer.
+    /// Sends one packet, whatever our bounds: answers are bounded by what they answer.
     pub fn send(&mut self, id: ConnectionId, packet: &Packet<'_>) {
-        self.write(id, |connection, out, _| {
-            let encoded = packet.encode(connection.version, out);
+        self.send_bounded(id, |version, out| {
+            let encoded = packet.encode(version, out);
             debug_assert!(
                 encoded.is_ok(),
                 "the broker's own packets are valid: {packet:?}"
             );
         });
+    }
+
+    /// Sends a packet that is encoded already.
+    pub fn send_encoded(&mut self, id: ConnectionId, packet: &[u8]) {
+        self.send_bounded(id, |_, out| out.extend_from_slice(packet));
+    }
+
+    /// Sends a packet unless it is larger than the client accepts [MQTT-3.1.2-24].
+    fn send_bounded(
+        &mut self,
+        id: ConnectionId,
+        encode: impl FnOnce(ProtocolVersion, &mut Vec<u8>),
+    ) {
+        let fits = self.write(id, |connection, out, _| {
+            let start = out.len();
+            encode(connection.version, out);
+            let fits = out.len() - start <= connection.maximum_packet_size as usize;
+            if !fits {
+                out.truncate(start);
+            }
+            fits
+        });
+        if fits == Some(false) {
+            self.stats.dropped_too_large += 1;
+        }
     }
 
     /// The out-buffer was found empty: its bytes no longer count, and it is lent to

@@ -105,6 +105,7 @@ impl Engine {
         if let Some(session) = self.clients.sessions.at_mut(slot) {
             session.detach(now);
         }
+        self.settle_answers(slot);
         self.announce_presence(slot, false);
         self.attend_absence(slot, now);
     }

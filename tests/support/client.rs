@@ -21,6 +21,11 @@ use super::wire::{
 /// How long an answer may take. Far beyond what a broker needs, because test machines are busy.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Lets real time pass. Only for promises about time itself: an event is waited for.
+pub fn let_pass(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// Why no packet came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -150,10 +155,12 @@ impl Client {
             match split(&self.bytes) {
                 Err(what) => panic!("the broker sent {what}: {:02x?}", self.bytes),
                 Ok(None) => self.fill(deadline)?,
-                Ok(Some((first_byte, body, size))) => {
-                    let packet = decode(self.version, first_byte, body).unwrap_or_else(|what| {
-                        panic!("the broker sent {what}: {:02x?}", &self.bytes[..size])
-                    });
+                Ok(Some(frame)) => {
+                    let size = frame.size;
+                    let packet =
+                        decode(self.version, frame.first_byte, frame.body).unwrap_or_else(|what| {
+                            panic!("the broker sent {what}: {:02x?}", &self.bytes[..size])
+                        });
                     self.bytes.drain(..size);
                     return Ok(self.judge(packet, size));
                 }

@@ -1,5 +1,7 @@
 //! The engine's promises, tried with one shard and with several in one thread.
 
+mod bounds;
+mod sessions;
 mod world;
 
 use world::{Client, KEPT, PLAIN, Seen, Wish, World};
