@@ -143,7 +143,6 @@ impl Engine {
 
     /// Sends a session what it is owed: resends, its queue, retained messages.
     pub(super) fn pump_session(&mut self, id: ConnectionId, slot: u32, now: Timestamp) {
-        self.clients.begin_publication();
         if self.clients.pump(slot, now) && self.pump_replays(id, slot, now) {
             self.make_ready(id);
         }

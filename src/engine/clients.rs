@@ -83,6 +83,18 @@ impl Clients {
                 && self.outbox_total < self.limits.shard_outbox_bytes)
     }
 
+    /// Whether the client's packets may still be handled, which mostly means that they
+    /// are answered. Answers have a share of the out-buffer beyond that of messages,
+    /// so that a subscriber with more messages than it takes is still heard.
+    #[must_use]
+    pub fn has_room_for_answers(&self, connection: &Connection) -> bool {
+        let largest = self.limits.max_packet_size as usize;
+        let messages = self.limits.max_outbox_bytes.saturating_add(largest);
+        connection.outbox.is_empty()
+            || (connection.outbox.len() < messages.saturating_add(self.limits.max_outbox_bytes)
+                && self.outbox_total < self.limits.shard_outbox_bytes)
+    }
+
     /// Lets `append` put packets into a connection's out-buffer.
     pub fn write<R>(
         &mut self,
@@ -177,7 +189,6 @@ impl Clients {
             connection.stage = Stage::Closing;
             connection.reading_paused = true;
             let unhandled = connection.assembly.take();
-            connection.replays = None;
             self.assembly_total -= unhandled.map_or(0, |assembly| assembly.len());
             self.closes.push_back(id);
         }

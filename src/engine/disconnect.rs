@@ -105,6 +105,7 @@ impl Engine {
         if let Some(session) = self.clients.sessions.at_mut(slot) {
             session.detach(now);
         }
+        self.pause_replays(slot);
         self.settle_answers(slot);
         self.announce_presence(slot, false);
         self.attend_absence(slot, now);
@@ -188,6 +189,7 @@ impl Engine {
         let Some(id) = self.clients.sessions.id_of(slot) else {
             return;
         };
+        self.drop_replays(slot);
         self.drop_subscriptions(slot);
         let Some(mut session) = self.clients.sessions.remove(slot) else {
             return;

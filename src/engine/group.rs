@@ -14,7 +14,7 @@ use super::peer::{GroupDelivery, PeerItem, RANK_PUBLISH};
 use super::publication::Publication;
 use crate::ids::{SessionId, ShardId};
 use crate::message::Message;
-use crate::protocol::{QoS, SubscriptionOptions, TopicFilter};
+use crate::protocol::{SubscriptionOptions, TopicFilter};
 use crate::routing::Member;
 use crate::session::answers::{Wait, Waits};
 use crate::session::pending::Pending;
@@ -65,7 +65,6 @@ impl Engine {
     pub(super) fn on_group_delivery(&mut self, delivery: GroupDelivery, now: Timestamp) {
         if self.clients.sessions.slot_of(delivery.session).is_some() {
             let message = Rc::new(delivery.message.clone());
-            self.clients.begin_publication();
             deliver_to_member(&mut self.clients, &delivery, &message, now);
         } else {
             // The session ended while the message was under way.
@@ -190,7 +189,6 @@ impl Engine {
         };
         let delivery = delivery_to(&member, Arc::clone(group), message);
         if member.shard == self.shard {
-            self.clients.begin_publication();
             deliver_to_member(&mut self.clients, &delivery, message, now);
             return None;
         }
@@ -297,7 +295,7 @@ fn deliver_to_member(
     let subscription_id = delivery.subscription_id.map(NonZeroU32::get);
     let terms = Terms {
         session,
-        qos: delivery.qos.min(QoS::ExactlyOnce),
+        qos: delivery.qos,
         retain: delivery.retain,
         subscription_ids: subscription_id.as_slice(),
         group: Some(&delivery.group),

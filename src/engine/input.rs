@@ -158,13 +158,17 @@ impl Engine {
             };
             if let Some(connection) = self.clients.open_connection(id) {
                 connection.held.by_budget = false;
-                if connection.held.any() {
-                    continue;
+                let held = connection.held.any();
+                let session = connection.session();
+                // Its packets first: a long queue fills the out-buffer again and
+                // again, and an UNSUBSCRIBE or PINGREQ would never find room.
+                if !held {
+                    self.visit(id, &[], now);
                 }
-                if let Some(session) = connection.session() {
+                // What the client is owed does not wait for what it sends.
+                if let Some(session) = session {
                     self.pump_session(id, session, now);
                 }
-                self.visit(id, &[], now);
             }
         }
         !self.clients.ready.is_empty()
@@ -291,7 +295,9 @@ impl Engine {
         let stage = connection.stage;
         // A peer that reads none of its answers is not read from either.
         let room = self.clients.connections.get(id.slot, id.generation);
-        if stage != Stage::AwaitingConnect && !room.is_some_and(|c| self.clients.has_room(c)) {
+        if stage != Stage::AwaitingConnect
+            && !room.is_some_and(|c| self.clients.has_room_for_answers(c))
+        {
             self.hold(id, |held| held.by_outbox = true);
             return Ok(Flow::Wait);
         }

@@ -64,7 +64,8 @@ pub struct Limits {
     /// Bytes of the messages that wait for one client; as above.
     pub max_queued_bytes: usize,
     /// Bytes in one connection's out-buffer above which QoS 0 is dropped and QoS
-    /// 1/2 is queued, and reading from the connection pauses.
+    /// 1/2 is queued. Answers may take as many again; then reading from the
+    /// connection pauses.
     pub max_outbox_bytes: usize,
     /// Seconds a session may outlive its connection; `u32::MAX` for ever. A longer
     /// wish is cut, and CONNACK says so.

@@ -44,7 +44,7 @@ mod wake;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ahash::RandomState;
@@ -65,6 +65,7 @@ use clients::Clients;
 use group::Deferred;
 use home::Homes;
 use peer::Lane;
+use replay::Replays;
 use timers::Timers;
 
 /// What an engine is made of.
@@ -97,6 +98,8 @@ pub struct Engine {
     /// One per shard, this one's own unused.
     lanes: Vec<Lane>,
     timers: Timers,
+    /// Retained messages that sessions' new subscriptions are still owed, by slot.
+    replays: BTreeMap<u32, Replays>,
     /// Connections that leave for their home shard.
     handoffs: VecDeque<(ConnectionId, ShardId, Vec<u8>)>,
     /// Connections that wait for a lane's credit or for owed answers.
@@ -138,6 +141,7 @@ impl Engine {
             retained: Retained::new(random.clone()),
             lanes: (0..shards).map(|peer| Lane::new(ShardId(peer))).collect(),
             timers: Timers::default(),
+            replays: BTreeMap::new(),
             handoffs: VecDeque::new(),
             held_by_lane: Vec::new(),
             internal: VecDeque::new(),

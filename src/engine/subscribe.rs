@@ -41,7 +41,7 @@ impl Engine {
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         for request in &subscribe.filters {
             let reason =
-                self.add_subscription(id, slot, request, subscribe.subscription_id, &mut waits);
+                self.add_subscription(slot, request, subscribe.subscription_id, &mut waits);
             reasons.push(reason as u8);
         }
         let suback = SubAck {
@@ -57,7 +57,6 @@ impl Engine {
     /// One filter of a SUBSCRIBE: the granted QoS, or why not [MQTT-3.9.3-2].
     fn add_subscription(
         &mut self,
-        id: ConnectionId,
         slot: u32,
         request: &SubscriptionRequest<'_>,
         subscription_id: Option<NonZeroU32>,
@@ -93,7 +92,7 @@ impl Engine {
             if replays {
                 let cursor = self.retained.cursor();
                 let identifier = subscription_id.map(NonZeroU32::get);
-                self.begin_replay(id, Replay::new(filter, options.qos, identifier, cursor));
+                self.begin_replay(slot, Replay::new(filter, options.qos, identifier, cursor));
             }
         }
         match options.qos {
@@ -186,11 +185,11 @@ impl Engine {
                 let item = PeerItem::Leave { group, session };
                 waits.push(self.lanes[home.index()].push(item));
             }
-        } else if self
-            .subscriptions
-            .remove(filter, session.slot)
-            .is_some_and(|removed| removed.last_of_filter)
-        {
+            return;
+        }
+        self.cancel_replay(session.slot, filter.as_str());
+        let removed = self.subscriptions.remove(filter, session.slot);
+        if removed.is_some_and(|removed| removed.last_of_filter) {
             self.interest.remove(filter);
         }
     }

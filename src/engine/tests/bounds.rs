@@ -109,3 +109,44 @@ fn a_client_that_accepts_no_connack_is_refused() {
         assert!(world.is_closed(client));
     });
 }
+
+#[test]
+fn a_subscriber_with_more_messages_than_it_takes_is_still_heard() {
+    in_worlds(|world| {
+        let (publisher, slow) = (world.connect("p", PLAIN), world.connect("slow", PLAIN));
+        world.subscribe(slow, "t", QoS::AtMostOnce);
+        world.settle();
+        world.set_reading(slow, false);
+        let payload = "x".repeat(1_000_000);
+        for _ in 0..5 {
+            world.publish(publisher, "t", &payload, QoS::AtMostOnce, 0);
+            world.settle();
+        }
+        world.unsubscribe(slow, "t");
+        world.settle();
+        let left: u64 = world.engines.iter().map(|e| e.stats().subscriptions).sum();
+        assert_eq!(left, 0, "UNSUBSCRIBE was handled");
+    });
+}
+
+#[test]
+fn answers_that_nobody_reads_pause_reading_and_stay_within_their_bound() {
+    let limits = Limits {
+        max_outbox_bytes: 1_000,
+        max_packet_size: 1_000,
+        ..Limits::default()
+    };
+    let mut world = World::new(1, limits);
+    let client = world.connect("client", PLAIN);
+    world.seen(client);
+    world.set_reading(client, false);
+    let pings: Vec<u8> = [0xC0, 0].repeat(5_000);
+    for part in pings.chunks(1_000) {
+        world.send_bytes(client, part);
+        world.settle();
+    }
+    assert!(world.engines[0].clients.outbox_total <= 3_000 + 2);
+    world.set_reading(client, true);
+    world.settle();
+    assert_eq!(world.seen(client).len(), 5_000, "none is forgotten");
+}
