@@ -6,6 +6,7 @@
 //! refill the window in one go.
 
 use super::Engine;
+use super::limits::OWED_ANSWERS_MAX;
 use crate::ids::ConnectionId;
 use crate::protocol::{
     Acknowledge, Packet, PacketId, ProtocolVersion, ReasonCode, ReasonProperties,
@@ -87,6 +88,12 @@ impl Engine {
             self.lanes[wait.shard.index()].await_for(wait, slot);
         }
         session.answers.push(waits, answer);
+    }
+
+    /// Whether as many answers are owed to a session as may be.
+    pub(super) fn owes_too_much(&self, slot: u32) -> bool {
+        let session = self.clients.sessions.at(slot);
+        session.is_some_and(|session| session.answers.len() >= OWED_ANSWERS_MAX)
     }
 
     /// Sends what is owed to a session as far as its waits are reached.

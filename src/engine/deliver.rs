@@ -12,7 +12,7 @@ use super::clients::Clients;
 use super::publication::{Head, Publication};
 use crate::ids::ConnectionId;
 use crate::protocol::{Acknowledge, Packet, PacketId, Patch, QoS, ReasonCode, ReasonProperties};
-use crate::session::outbound::Resend;
+use crate::session::outbound::{Outbound, Resend};
 use crate::session::pending::{Pending, SubscriptionIdList};
 use crate::session::topic_alias::AliasUse;
 use crate::time::Timestamp;
@@ -83,7 +83,7 @@ impl Clients {
         };
         match room {
             Some(id) => self.start(terms.session, id, pending, publication, audience, now),
-            None => self.enqueue(terms.session, pending),
+            None => self.enqueue(terms.session, pending, now),
         }
     }
 
@@ -192,18 +192,24 @@ impl Clients {
     }
 
     /// Puts a delivery into its session's queue, or drops and counts it.
-    fn enqueue(&mut self, slot: u32, pending: Pending) {
+    fn enqueue(&mut self, slot: u32, pending: Pending, now: Timestamp) {
         let bounds = self.limits.queue();
+        let most = self.limits.shard_queued_bytes;
         let Some(session) = self.sessions.at_mut(slot) else {
             return;
         };
         let cost = pending.cost();
-        let full = self.queued_total + cost > self.limits.shard_queued_bytes;
-        if full || session.outbound.enqueue(pending, bounds).is_err() {
-            self.stats.dropped_queue_full += 1;
-        } else {
-            self.queued_total += cost;
+        let others = self.queued_total - session.outbound.queued_bytes();
+        let has_room = |outbound: &Outbound| {
+            others + outbound.queued_bytes() + cost <= most && outbound.has_room(cost, bounds)
+        };
+        if !has_room(&session.outbound) {
+            self.stats.dropped_expired += session.outbound.drop_expired(now);
         }
+        if !has_room(&session.outbound) || session.outbound.enqueue(pending, bounds).is_err() {
+            self.stats.dropped_queue_full += 1;
+        }
+        self.queued_total = others + session.outbound.queued_bytes();
     }
 
     /// Sends what the window and the out-buffer allow: first again what an earlier

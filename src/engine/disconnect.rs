@@ -55,10 +55,12 @@ impl Engine {
             return Ok(());
         };
         if let Some(interval) = disconnect.session_expiry_interval {
+            // Where our own bound made it zero, the client did nothing wrong.
+            let interval = interval.min(longest);
             if session.expiry_interval == 0 && interval > 0 {
                 return Err(ReasonCode::ProtocolError); // [MQTT-3.14.2-2]
             }
-            session.expiry_interval = interval.min(longest);
+            session.expiry_interval = interval;
         }
         if disconnect.reason == ReasonCode::Success {
             session.will = None; // [MQTT-3.14.4-3]

@@ -36,12 +36,14 @@ pub(super) enum Deferred {
 
 impl Engine {
     /// Gives a publication to one member of each group here that its topic matches.
+    /// Returns the number of groups.
     pub(super) fn publish_to_groups(
         &mut self,
         publication: &Publication<'_>,
         waits: &mut Waits,
         now: Timestamp,
-    ) {
+    ) -> usize {
+        let mut chosen = 0;
         let Self {
             groups,
             clients,
@@ -50,6 +52,7 @@ impl Engine {
             ..
         } = self;
         groups.choose(publication.topic, |choice| {
+            chosen += 1;
             let group: Arc<str> = format_group(choice.group, choice.filter);
             let delivery = delivery_to(choice.member, group, publication.keep());
             if choice.member.shard == *shard {
@@ -59,6 +62,7 @@ impl Engine {
                 waits.push(lane.push(PeerItem::GroupDelivery(delivery)));
             }
         });
+        chosen
     }
 
     /// A group on another shard chose a session of this one.

@@ -301,6 +301,12 @@ impl Engine {
             self.hold(id, |held| held.by_outbox = true);
             return Ok(Flow::Wait);
         }
+        if let Stage::Serving(session) = stage
+            && self.owes_too_much(session)
+        {
+            self.hold_by_lane(id);
+            return Ok(Flow::Wait);
+        }
         match (stage, frame.packet_type().map_err(fault)?) {
             (Stage::Closing, _) => Ok(Flow::Stop),
             (Stage::AwaitingConnect, PacketType::Connect) => self.first_packet(id, frame, now),

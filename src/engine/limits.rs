@@ -61,7 +61,7 @@ pub struct Limits {
     /// QoS 1/2 messages that wait for one client; zero for no bound on the number.
     /// Further ones are dropped and counted.
     pub max_queued_messages: usize,
-    /// Bytes of the messages that wait for one client; as above.
+    /// Bytes of the messages that wait for one client; zero for no bound on them.
     pub max_queued_bytes: usize,
     /// Bytes in one connection's out-buffer above which QoS 0 is dropped and QoS
     /// 1/2 is queued. Answers may take as many again; then reading from the

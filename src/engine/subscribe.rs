@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::input::{Fault, Flow};
-use super::peer::PeerItem;
+use super::peer::{PeerItem, RANK_PUBLISH};
 use super::replay::Replay;
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{
@@ -27,8 +27,7 @@ impl Engine {
         subscribe: &Subscribe<'_>,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
-        if self.stopping {
-            self.hold(id, |held| held.by_stop = true);
+        if self.must_wait(id, subscribe.filters.iter().map(|request| request.filter)) {
             return Ok(Flow::Wait);
         }
         let invalid = |request: &SubscriptionRequest<'_>| {
@@ -52,6 +51,29 @@ impl Engine {
         self.owe_request(id, slot, waits, &Packet::SubAck(suback));
         self.pump_session(id, slot, now);
         Ok(Flow::Continue)
+    }
+
+    /// Whether a request has to wait: the broker is stopping, or the lane to the home
+    /// of a group has no credit. The connection is held, then.
+    fn must_wait<'f>(
+        &mut self,
+        id: ConnectionId,
+        mut filters: impl Iterator<Item = TopicFilter<'f>>,
+    ) -> bool {
+        if self.stopping {
+            self.hold(id, |held| held.by_stop = true);
+            return true;
+        }
+        let blocked = filters.any(|filter| {
+            filter.share().is_some() && {
+                let home = self.homes.of_group(filter.as_str());
+                home != self.shard && !self.lanes[home.index()].has_credit(RANK_PUBLISH)
+            }
+        });
+        if blocked {
+            self.hold_by_lane(id);
+        }
+        blocked
     }
 
     /// One filter of a SUBSCRIBE: the granted QoS, or why not [MQTT-3.9.3-2].
@@ -136,8 +158,7 @@ impl Engine {
         slot: u32,
         unsubscribe: &Unsubscribe<'_>,
     ) -> Result<Flow, Fault> {
-        if self.stopping {
-            self.hold(id, |held| held.by_stop = true);
+        if self.must_wait(id, unsubscribe.filters.iter().copied()) {
             return Ok(Flow::Wait);
         }
         let Some(session) = self.clients.sessions.id_of(slot) else {

@@ -62,7 +62,7 @@ pub enum Acknowledged {
 pub struct QueueBounds {
     /// Messages; zero for no bound on their number.
     pub messages: usize,
-    /// Bytes, as [`Pending::cost`] counts them.
+    /// Bytes, as [`Pending::cost`] counts them; zero for no bound on them.
     pub bytes: usize,
 }
 
@@ -134,18 +134,38 @@ impl Outbound {
         Some(packet_id)
     }
 
+    /// Whether a delivery of this cost may be queued.
+    #[must_use]
+    pub fn has_room(&self, cost: usize, bounds: QueueBounds) -> bool {
+        (bounds.messages == 0 || self.queue.len() < bounds.messages)
+            && (bounds.bytes == 0 || self.queued_bytes + cost <= bounds.bytes)
+    }
+
     /// Puts a delivery behind the others, or hands it back when a bound is reached.
     ///
     /// # Errors
     /// The delivery itself, when the queue is full: the caller counts it as dropped.
     pub fn enqueue(&mut self, pending: Pending, bounds: QueueBounds) -> Result<(), Pending> {
-        let too_many = bounds.messages > 0 && self.queue.len() >= bounds.messages;
-        if too_many || self.queued_bytes + pending.cost() > bounds.bytes {
+        if !self.has_room(pending.cost(), bounds) {
             return Err(pending);
         }
         self.queued_bytes += pending.cost();
         self.queue.push_back(pending);
         Ok(())
+    }
+
+    /// Drops what has expired at the front of the queue, to make room; how many there
+    /// were. The front only, so that a full queue costs each message one look.
+    pub fn drop_expired(&mut self, now: Timestamp) -> u64 {
+        let mut expired = 0;
+        while let Some(pending) = self.queue.front()
+            && pending.message.is_expired(now)
+        {
+            self.queued_bytes -= pending.cost();
+            self.queue.pop_front();
+            expired += 1;
+        }
+        expired
     }
 
     /// The next queued delivery if the window allows one, without those that
@@ -154,14 +174,10 @@ impl Outbound {
         if !self.window_open() || self.unsent > 0 {
             return None;
         }
-        while let Some(pending) = self.queue.pop_front() {
-            self.queued_bytes -= pending.cost();
-            if !pending.message.is_expired(now) {
-                return Some(pending);
-            }
-            *expired += 1;
-        }
-        None
+        *expired += self.drop_expired(now);
+        let pending = self.queue.pop_front()?;
+        self.queued_bytes -= pending.cost();
+        Some(pending)
     }
 
     /// What a resumed session has to send again next, in the original order
@@ -358,6 +374,26 @@ mod tests {
         outbound
             .enqueue(pending("c", QoS::AtLeastOnce), BOUNDS)
             .expect("room again");
+    }
+
+    #[test]
+    fn a_bound_of_zero_is_none_and_what_has_expired_makes_room() {
+        let none = QueueBounds {
+            messages: 0,
+            bytes: 0,
+        };
+        let at = Timestamp::from_millis(5);
+        let mut brief = pending("brief", QoS::AtLeastOnce);
+        let expiring = Message::new("t", &[], b"brief", QoS::AtLeastOnce, false, Some(at));
+        brief.message = Rc::new(expiring);
+        let mut outbound = outbound(1);
+        for _ in 0..2 {
+            outbound.enqueue(brief.clone(), none).expect("no bound");
+        }
+        assert!(!outbound.has_room(1, BOUNDS), "two messages");
+        assert_eq!(outbound.drop_expired(Timestamp::ZERO), 0);
+        assert_eq!(outbound.drop_expired(at), 2);
+        assert_eq!((outbound.queued(), outbound.queued_bytes()), (0, 0));
     }
 
     #[test]

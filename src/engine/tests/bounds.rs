@@ -2,10 +2,12 @@
 //!
 //! Owns nothing; the worlds are those of `world`. Pure: nothing here sleeps.
 
-use super::in_worlds;
-use super::world::{PLAIN, Seen, Wish, World};
+use super::sessions::distant_group;
+use super::world::{KEPT, PLAIN, Seen, Wish, World};
+use super::{SHARD_COUNTS, acknowledged, clients_on_two_shards, in_worlds};
 use crate::engine::Limits;
-use crate::protocol::{QoS, ReasonCode};
+use crate::engine::limits::{LANE_CREDIT, OWED_ANSWERS_MAX};
+use crate::protocol::{ProtocolVersion, QoS, ReasonCode};
 
 #[test]
 fn an_out_buffer_that_is_never_quite_empty_is_charged_with_what_it_holds() {
@@ -149,4 +151,116 @@ fn answers_that_nobody_reads_pause_reading_and_stay_within_their_bound() {
     world.set_reading(client, true);
     world.settle();
     assert_eq!(world.seen(client).len(), 5_000, "none is forgotten");
+}
+
+#[test]
+fn answers_that_wait_for_another_shard_are_bounded_and_all_are_given() {
+    let mut world = World::new(2, Limits::default());
+    let (publisher, subscriber) = clients_on_two_shards(&mut world);
+    world.subscribe(subscriber, "t", QoS::AtMostOnce);
+    world.publish(publisher, "nobody", "x", QoS::ExactlyOnce, 1);
+    world.settle();
+    world.seen(publisher);
+    world.publish(publisher, "t", "x", QoS::AtLeastOnce, 2);
+    let repeats = OWED_ANSWERS_MAX + 1_000;
+    for _ in 0..repeats {
+        world.publish(publisher, "nobody", "x", QoS::ExactlyOnce, 1);
+    }
+    for _ in 0..100 {
+        world.turn();
+    }
+    let engine = &world.engines[world.shard_of(publisher)];
+    let owed = engine.clients.sessions.iter().map(|s| s.answers.len());
+    assert_eq!(owed.max(), Some(OWED_ANSWERS_MAX));
+    world.settle();
+    assert_eq!(acknowledged(&world.seen(publisher), "PUBREC"), repeats);
+}
+
+#[test]
+fn requests_for_shared_subscriptions_wait_for_credit_and_all_are_answered() {
+    let mut world = World::new(2, Limits::default());
+    let client = world.connect("client", PLAIN);
+    let group = distant_group(&world, client);
+    world.seen(client);
+    let (length, requests) = (60_000, 300);
+    let filter = format!("{group}/{}", "x".repeat(length));
+    let filter = (0..)
+        .map(|number| format!("{filter}{number}"))
+        .find(|filter| {
+            let engine = &world.engines[world.shard_of(client)];
+            engine.homes.of_group(filter) != engine.shard
+        })
+        .expect("every shard is some group's home");
+    for _ in 0..requests / 2 {
+        world.subscribe(client, &filter, QoS::AtMostOnce);
+        world.unsubscribe(client, &filter);
+    }
+    let shard = world.shard_of(client);
+    let engine = &mut world.engines[shard];
+    let (_, batch) = engine.next_peer_batch().expect("requests");
+    let most = usize::try_from(LANE_CREDIT).expect("fits") / length + 1;
+    assert!(batch.items.len() <= most, "{}", batch.items.len());
+    let from = engine.shard;
+    let now = world.now;
+    world.engines[1 - from.index()].handle_peer(from, batch, now);
+    world.settle();
+    assert_eq!(world.seen(client).len(), requests);
+}
+
+#[test]
+fn a_publisher_that_can_not_be_told_of_a_full_retained_store_is_served_without_it() {
+    for (version, delivered) in [
+        (ProtocolVersion::V3_1_1, true),
+        (ProtocolVersion::V5, false),
+    ] {
+        for shards in SHARD_COUNTS {
+            let limits = Limits {
+                max_retained_messages: 0,
+                ..Limits::default()
+            };
+            let mut world = World::new(shards, limits);
+            let publisher = world.connect("publisher", Wish { version, ..PLAIN });
+            let subscriber = world.connect("subscriber", PLAIN);
+            world.subscribe(subscriber, "t", QoS::AtMostOnce);
+            world.settle();
+            world.publish_with(publisher, "t", "x", QoS::AtLeastOnce, 1, true);
+            world.settle();
+            assert_eq!(world.payloads(subscriber).len(), usize::from(delivered));
+            let acks = acknowledged(&world.seen(publisher), "PUBACK");
+            assert_eq!(acks, usize::from(delivered), "[MQTT-3.3.5-2]");
+            assert!(
+                world
+                    .engines
+                    .iter()
+                    .all(|e| e.stats().retained_messages == 0)
+            );
+        }
+    }
+}
+
+#[test]
+fn messages_that_expire_in_a_full_queue_make_room_for_others() {
+    for shards in SHARD_COUNTS {
+        let limits = Limits {
+            max_queued_messages: 3,
+            ..Limits::default()
+        };
+        let mut world = World::new(shards, limits);
+        let (publisher, away) = (world.connect("p", PLAIN), world.connect("away", KEPT));
+        world.subscribe(away, "t", QoS::AtLeastOnce);
+        world.settle();
+        world.lose(away);
+        for payload in ["a", "b", "c"] {
+            world.publish_expiring(publisher, "t", payload, 5);
+        }
+        world.settle();
+        world.pass(6);
+        for payload in ["d", "e", "f", "g"] {
+            world.publish(publisher, "t", payload, QoS::AtLeastOnce, 1);
+            world.settle();
+        }
+        let away = world.connect("away", KEPT);
+        assert_eq!(world.payloads(away), ["d", "e", "f"], "[MQTT-3.3.2-5]");
+        assert!(world.engines.iter().all(|e| e.clients.queued_total == 0));
+    }
 }

@@ -8,7 +8,7 @@ use crate::engine::Limits;
 use crate::protocol::{Packet, QoS, ReasonCode};
 
 /// A shared subscription whose group lives on another shard than its client.
-fn distant_group(world: &World, client: Client) -> String {
+pub(super) fn distant_group(world: &World, client: Client) -> String {
     let engine = &world.engines[world.shard_of(client)];
     (0..)
         .map(|number| format!("$share/g{number}/shared"))

@@ -221,6 +221,22 @@ impl World {
         self.send(client, &Packet::Publish(publish));
     }
 
+    pub fn publish_expiring(&mut self, client: Client, topic: &str, payload: &str, seconds: u32) {
+        let publish = Publish {
+            dup: false,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic,
+            packet_id: PacketId::new(1),
+            properties: PublishProperties {
+                message_expiry_interval: Some(seconds),
+                ..PublishProperties::default()
+            },
+            payload: payload.as_bytes(),
+        };
+        self.send(client, &Packet::Publish(publish));
+    }
+
     pub fn subscribe(&mut self, client: Client, filter: &str, qos: QoS) {
         let options = SubscriptionOptions {
             qos,
