@@ -37,7 +37,7 @@ pub struct Clients {
     pub resumed: Vec<ConnectionId>,
     /// Bytes in all out-buffers, each as of its last delivery or its last flush.
     pub outbox_total: usize,
-    /// Bytes of input that waits in assembly buffers.
+    /// Bytes of memory of all assembly buffers.
     pub assembly_total: usize,
     /// Bytes of messages queued in sessions.
     pub queued_total: usize,
@@ -189,7 +189,7 @@ impl Clients {
             connection.stage = Stage::Closing;
             connection.reading_paused = true;
             let unhandled = connection.assembly.take();
-            self.assembly_total -= unhandled.map_or(0, |assembly| assembly.len());
+            self.assembly_total -= unhandled.map_or(0, |assembly| assembly.footprint());
             self.closes.push_back(id);
         }
     }

@@ -10,7 +10,7 @@
 use super::Engine;
 use super::assembly::Assembly;
 use super::connection::{Connection, Held, Origin, Stage};
-use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT, PACKETS_PER_VISIT};
+use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT};
 use crate::ids::{ConnectionId, ShardId};
 use crate::protocol::{
     Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
@@ -63,9 +63,9 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    fn new() -> Self {
+    fn new(packets: usize) -> Self {
         Self {
-            packets: PACKETS_PER_VISIT,
+            packets,
             deliveries: DELIVERIES_PER_VISIT,
         }
     }
@@ -141,8 +141,10 @@ impl Engine {
         if connection.held.any() {
             // The receive that was under way when reading was held brings one
             // buffer at most.
-            connection.assembly.get_or_insert_default().push(bytes);
-            self.clients.assembly_total += bytes.len();
+            let assembly = connection.assembly.get_or_insert_default();
+            let before = assembly.footprint();
+            assembly.push(bytes);
+            self.clients.assembly_total += assembly.footprint() - before;
             return;
         }
         self.visit(id, bytes, now);
@@ -192,10 +194,10 @@ impl Engine {
         };
         let mut assembly = connection.assembly.take();
         let mut input = fresh;
-        let mut visit = Visit::new();
+        let mut visit = Visit::new(self.packets_per_visit);
         let mut flow = Flow::Continue;
         if let Some(assembly) = &mut assembly {
-            self.clients.assembly_total -= assembly.len();
+            self.clients.assembly_total -= assembly.footprint();
             flow = self.visit_assembly(id, assembly, &mut input, &mut visit, now);
         }
         if flow == Flow::Continue && !visit.is_over() {
@@ -404,17 +406,16 @@ impl Engine {
                 None => rest = Some(Box::new(Assembly::of(input))),
             }
         }
-        let Some(assembly) = rest else { return };
-        self.clients.assembly_total += assembly.len();
-        let over = self.clients.assembly_total > self.limits.shard_assembly_bytes;
-        if over && assembly.len() > ASSEMBLY_FREE {
-            self.clients.assembly_total -= assembly.len();
+        let Some(mut assembly) = rest else { return };
+        assembly.trim();
+        let footprint = assembly.footprint();
+        let over = self.clients.assembly_total + footprint > self.limits.shard_assembly_bytes;
+        if over && footprint > ASSEMBLY_FREE {
             self.clients.stats.closed_over_limit += 1;
             self.fault(id, ReasonCode::QuotaExceeded, now);
         } else if let Some(connection) = self.clients.open_connection(id) {
             connection.assembly = Some(assembly);
-        } else {
-            self.clients.assembly_total -= assembly.len();
+            self.clients.assembly_total += footprint;
         }
     }
 

@@ -106,6 +106,8 @@ pub struct Engine {
     held_by_lane: Vec<ConnectionId>,
     /// Publications without a connection that could be paused.
     internal: VecDeque<Deferred>,
+    /// Packets of one connection before another gets its turn; tests make it small.
+    packets_per_visit: usize,
     stopping: bool,
     /// Whether a sweep of the retained store is planned.
     sweeping: bool,
@@ -145,6 +147,7 @@ impl Engine {
             handoffs: VecDeque::new(),
             held_by_lane: Vec::new(),
             internal: VecDeque::new(),
+            packets_per_visit: limits::PACKETS_PER_VISIT,
             stopping: false,
             sweeping: false,
             stamps: 0,

@@ -1,6 +1,7 @@
 //! The engine's promises, tried with one shard and with several in one thread.
 
 mod bounds;
+mod cuts;
 mod replays;
 mod sessions;
 mod world;
