@@ -40,6 +40,10 @@ pub const CONNECT_PACKET_SIZE_MAX: u32 = 100_000;
 /// Answers owed to one client before reading from it pauses.
 pub const OWED_ANSWERS_MAX: usize = 4_096;
 
+/// Unacknowledged messages towards one client at most, whatever is configured and
+/// whatever it asks for: an acknowledgement is searched among them.
+pub const SEND_WINDOW_MAX: u16 = 4_096;
+
 /// Out-buffers of a shard that are kept for reuse, and the bytes of one at most.
 pub const SPARE_BUFFERS_MAX: usize = 4_096;
 /// A larger out-buffer goes back to the allocator.
@@ -54,7 +58,7 @@ pub struct Limits {
     /// Bytes of a packet from a client; a larger one is answered with 0x95.
     pub max_packet_size: u32,
     /// Unacknowledged QoS 1/2 messages towards one client; more wait in its queue.
-    /// Zero leaves it to the client's receive maximum.
+    /// Zero leaves it to the client's receive maximum. [`SEND_WINDOW_MAX`] at most.
     pub max_inflight: u16,
     /// Unacknowledged QoS 1/2 messages from one client (5.0: 0x93 when exceeded).
     pub receive_maximum: u16,
@@ -123,8 +127,12 @@ impl Limits {
     /// What a client may be granted.
     #[must_use]
     pub fn offer(&self) -> Offer {
+        let send_window_max = match self.max_inflight {
+            0 => SEND_WINDOW_MAX,
+            asked => asked.min(SEND_WINDOW_MAX),
+        };
         Offer {
-            send_window_max: self.max_inflight,
+            send_window_max,
             receive_maximum: self.receive_maximum,
             maximum_packet_size: self.max_packet_size,
             inbound_alias_maximum: self.max_topic_alias,
