@@ -78,6 +78,8 @@ pub struct Connection {
     pub version: ProtocolVersion,
     /// Why it reads nothing, if so.
     pub held: Held,
+    /// Whether it is listed as waiting for room in the shard's out-buffers.
+    pub starves: bool,
     /// Whether the shard was told not to read.
     pub reading_paused: bool,
     /// Aliases the client set.
@@ -108,6 +110,7 @@ impl Connection {
             keep_alive: KeepAlive::default(),
             version: ProtocolVersion::V5,
             held: Held::default(),
+            starves: false,
             reading_paused: false,
             inbound_aliases: None,
             outbound_aliases: None,

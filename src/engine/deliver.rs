@@ -67,13 +67,9 @@ impl Clients {
             }
             return;
         }
-        let room = connection.filter(|id| {
-            session.outbound.may_start()
-                && self
-                    .connections
-                    .get(id.slot, id.generation)
-                    .is_some_and(|connection| self.has_room(connection))
-        });
+        let idle = session.outbound.may_start();
+        let bytes = publication.len();
+        let room = connection.filter(|id| idle && self.has_room_or_starves(*id, bytes));
         let pending = Pending {
             message: Rc::clone(publication.keep()),
             qos,
@@ -98,7 +94,7 @@ impl Clients {
         let Some(connection) = self.connections.get(id.slot, id.generation) else {
             return;
         };
-        if !self.has_room(connection) {
+        if !self.has_room(connection, publication.len()) {
             self.stats.dropped_outbox_full += 1;
             return;
         }
@@ -225,8 +221,8 @@ impl Clients {
             if session.outbound.is_empty() {
                 return true;
             }
-            let connection = self.connections.get(id.slot, id.generation);
-            if !connection.is_some_and(|connection| self.has_room(connection)) {
+            let bytes = session.outbound.next_len();
+            if !self.has_room_or_starves(id, bytes) {
                 return false;
             }
             if !self.resend_next(slot, id, now) && !self.start_next(slot, id, now) {

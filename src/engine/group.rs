@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::deliver::{Audience, Terms};
-use super::limits::INTERNAL_QUEUE_MAX;
+use super::limits::{INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX};
 use super::peer::{GroupDelivery, PeerItem, RANK_PUBLISH};
 use super::publication::Publication;
 use crate::ids::{SessionId, ShardId};
@@ -32,6 +32,14 @@ pub(super) enum Deferred {
         message: Rc<Message>,
         from: SessionId,
     },
+}
+
+impl Deferred {
+    fn len(&self) -> usize {
+        match self {
+            Self::Will(message) | Self::GiveBack { message, .. } => message.len(),
+        }
+    }
 }
 
 impl Engine {
@@ -101,7 +109,9 @@ impl Engine {
     }
 
     fn defer(&mut self, work: Deferred) {
-        if self.internal.len() < INTERNAL_QUEUE_MAX {
+        let bytes = self.internal_bytes + work.len();
+        if self.internal.len() < INTERNAL_QUEUE_MAX && bytes <= INTERNAL_QUEUE_BYTES_MAX {
+            self.internal_bytes = bytes;
             self.internal.push_back(work);
         } else {
             self.clients.stats.dropped_internal_full += 1;
@@ -111,6 +121,7 @@ impl Engine {
     /// Does deferred work as far as the lanes have credit.
     pub(super) fn pump_internal(&mut self, now: Timestamp) {
         while let Some(work) = self.internal.pop_front() {
+            self.internal_bytes -= work.len();
             let undone = match work {
                 Deferred::Will(message) => self.publish_message(message, now).map(Deferred::Will),
                 Deferred::GiveBack {
@@ -126,6 +137,7 @@ impl Engine {
                     }),
             };
             if let Some(work) = undone {
+                self.internal_bytes += work.len();
                 self.internal.push_front(work);
                 return;
             }

@@ -154,6 +154,15 @@ impl Engine {
     /// True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
         self.pump_internal(now);
+        for _ in 0..self.clients.starved.len() {
+            let Some(id) = self.clients.next_starved() else {
+                break;
+            };
+            let connection = self.clients.open_connection(id);
+            if let Some(session) = connection.and_then(|connection| connection.session()) {
+                self.pump_session(id, session, now);
+            }
+        }
         for _ in 0..self.clients.ready.len() {
             let Some(id) = self.clients.ready.pop_front() else {
                 break;

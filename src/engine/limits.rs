@@ -28,10 +28,16 @@ pub const LANE_CREDIT: u64 = 4 << 20;
 /// Messages without a connection to pause (wills, messages given back) that wait
 /// for room towards other shards; further ones are dropped and counted.
 pub const INTERNAL_QUEUE_MAX: usize = 65_536;
+/// Bytes of those messages; as above.
+pub const INTERNAL_QUEUE_BYTES_MAX: usize = 256 << 20;
 
 /// Bytes of an assembly buffer that the shard's total does not count, so that a
 /// shard full of half packets still serves clients with small ones.
 pub const ASSEMBLY_FREE: usize = 16 << 10;
+
+/// Bytes of a message that an empty out-buffer takes even when the shard's total is
+/// reached, so that those who never read do not silence the others.
+pub const OUTBOX_FREE: usize = 16 << 10;
 
 /// Bytes of a packet before its sender is authenticated (mosquitto's figure): a
 /// larger CONNECT closes the connection with 0x95.
@@ -91,7 +97,8 @@ pub struct Limits {
     /// Bytes of half-received packets on one shard; a connection that asks for more
     /// than its share ([`ASSEMBLY_FREE`]) is closed with 0x97.
     pub shard_assembly_bytes: usize,
-    /// Bytes in all out-buffers of one shard; above it each acts as if it were full.
+    /// Bytes in all out-buffers of one shard; above it each acts as if it were full,
+    /// but for small messages ([`OUTBOX_FREE`]) to those that hold nothing.
     pub shard_outbox_bytes: usize,
     /// Bytes of all messages waiting in sessions of one shard; further ones are
     /// dropped and counted.

@@ -106,6 +106,8 @@ pub struct Engine {
     held_by_lane: Vec<ConnectionId>,
     /// Publications without a connection that could be paused.
     internal: VecDeque<Deferred>,
+    /// Bytes of their messages.
+    internal_bytes: usize,
     /// Packets of one connection before another gets its turn; tests make it small.
     packets_per_visit: usize,
     stopping: bool,
@@ -147,6 +149,7 @@ impl Engine {
             handoffs: VecDeque::new(),
             held_by_lane: Vec::new(),
             internal: VecDeque::new(),
+            internal_bytes: 0,
             packets_per_visit: limits::PACKETS_PER_VISIT,
             stopping: false,
             sweeping: false,

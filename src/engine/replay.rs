@@ -110,8 +110,8 @@ impl Engine {
                 .sessions
                 .at(session)
                 .is_some_and(|s| s.connection == Some(id) && s.outbound.may_start());
-            let connection = self.clients.connections.get(id.slot, id.generation);
-            if !idle || !connection.is_some_and(|connection| self.clients.has_room(connection)) {
+            // How large the next message is will be known when it is found.
+            if !idle || !self.clients.has_room_or_starves(id, usize::MAX) {
                 // The next acknowledgement or flush goes on.
                 return false;
             }

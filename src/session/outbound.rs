@@ -275,6 +275,17 @@ impl Outbound {
         self.inflight.remove(index)
     }
 
+    /// Bytes of the message that is sent next, again or for the first time.
+    #[must_use]
+    pub fn next_len(&self) -> usize {
+        let mut again = self.inflight.range(self.unsent_from..);
+        let next = match again.find(|entry| !entry.sent) {
+            Some(entry) => Some(&entry.pending),
+            None => self.queue.front(),
+        };
+        next.map_or(0, |pending| pending.message.len())
+    }
+
     /// Deliveries waiting for the window.
     #[must_use]
     pub fn queued(&self) -> usize {

@@ -264,3 +264,47 @@ fn messages_that_expire_in_a_full_queue_make_room_for_others() {
         assert!(world.engines.iter().all(|e| e.clients.queued_total == 0));
     }
 }
+
+#[test]
+fn those_who_never_read_neither_exceed_the_shards_total_nor_silence_the_others() {
+    let limits = Limits {
+        shard_outbox_bytes: 1_000_000,
+        ..Limits::default()
+    };
+    let mut world = World::new(1, limits);
+    let publisher = world.connect("publisher", PLAIN);
+    let wishes = [QoS::AtLeastOnce, QoS::AtMostOnce];
+    let clients: Vec<_> = (0..40)
+        .map(|number| {
+            let client = world.connect(&format!("client-{number}"), PLAIN);
+            world.subscribe(client, "t", wishes[number % 2]);
+            world.settle();
+            world.seen(client);
+            world.set_reading(client, false);
+            client
+        })
+        .collect();
+    let payload = "x".repeat(100_000);
+    for id in 1..=3 {
+        world.publish(publisher, "t", &payload, QoS::AtLeastOnce, id);
+        world.settle();
+    }
+    let total = world.engines[0].clients.outbox_total;
+    assert!((1_000_000..1_200_000).contains(&total), "{total}");
+    let dropped = world.engines[0].stats().dropped_outbox_full;
+    assert!(dropped > 0, "QoS 0 is dropped and counted");
+    // A client that reads is served meanwhile.
+    let reader = world.connect("reader", PLAIN);
+    world.subscribe(reader, "small", QoS::AtLeastOnce);
+    world.publish(publisher, "small", "y", QoS::AtLeastOnce, 4);
+    world.settle();
+    assert_eq!(world.payloads(reader), ["y"]);
+    for &client in &clients {
+        world.set_reading(client, true);
+    }
+    world.settle();
+    for client in clients.into_iter().step_by(2) {
+        assert_eq!(world.payloads(client).len(), 3, "QoS 1 waits for room");
+    }
+    assert_eq!(world.engines[0].clients.outbox_total, 0);
+}
