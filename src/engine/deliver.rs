@@ -68,7 +68,7 @@ impl Clients {
             return;
         }
         let idle = session.outbound.may_start();
-        let bytes = publication.len();
+        let bytes = publication.bytes();
         let room = connection.filter(|id| idle && self.has_room_or_starves(*id, bytes));
         let pending = Pending {
             message: Rc::clone(publication.keep()),
@@ -94,7 +94,7 @@ impl Clients {
         let Some(connection) = self.connections.get(id.slot, id.generation) else {
             return;
         };
-        if !self.has_room(connection, publication.len()) {
+        if !self.has_room(connection, publication.bytes()) {
             self.stats.dropped_outbox_full += 1;
             return;
         }

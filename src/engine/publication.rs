@@ -86,7 +86,7 @@ impl<'a> Publication<'a> {
 
     /// Bytes of topic, properties and payload.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.topic.len() + self.properties.len() + self.payload.len()
     }
 

@@ -111,7 +111,7 @@ fn encode(steps: &[Step]) -> Vec<u8> {
 }
 
 /// The totals of each shard are the sums of what they count.
-fn assert_accounts(world: &World) {
+pub(super) fn assert_accounts(world: &World) {
     for engine in &world.engines {
         let clients = &engine.clients;
         let queued: usize = clients
