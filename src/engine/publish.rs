@@ -18,7 +18,7 @@ use super::peer::{PeerItem, RANK_GROUP, RANK_PUBLISH};
 use super::publication::Publication;
 use crate::ids::{ConnectionId, ShardId};
 use crate::message::Message;
-use crate::protocol::{Publish, QoS, ReasonCode};
+use crate::protocol::{ProtocolVersion, Publish, QoS, ReasonCode};
 use crate::routing::Stamp;
 use crate::session::answers::{Answer, Waits};
 use crate::session::inbound::Receipt;
@@ -40,7 +40,7 @@ impl Engine {
         let Some(topic) = self.topic_of(id, publish)? else {
             return Ok(Flow::Stop);
         };
-        if let Some(flow) = self.settle_repeated(id, slot, publish)? {
+        if let Some(flow) = self.settle_repeated(slot, publish)? {
             return Ok(flow);
         }
         if self.stopping {
@@ -70,11 +70,15 @@ impl Engine {
             publish.retain,
             expires_at,
         );
-        let reason = self.retain_or_refuse(&publication);
+        let retained = self.retain_or_refuse(&publication);
+        // Who can not be told of a refusal gets his message delivered, though not
+        // retained: an acknowledgement is always a positive one [MQTT-3.3.5-2].
+        let told = publish.qos > QoS::AtMostOnce && self.version_of(id) == ProtocolVersion::V5;
+        let reason = if told { retained } else { ReasonCode::Success };
         let mut waits = Waits::new();
-        if !reason.is_error() || publish.qos == QoS::AtMostOnce {
+        if !reason.is_error() {
             let delivered = self.fan_out(&publication, Some(slot), &mut waits, now);
-            let stamp = self.keep_retained(&publication, reason, now);
+            let stamp = self.keep_retained(&publication, retained, now);
             self.send_to_peers(&publication, &targets, stamp, &mut waits);
             visit.spend(delivered);
         }
@@ -128,12 +132,7 @@ impl Engine {
 
     /// A QoS 2 packet identifier that is open already is answered, not published
     /// again [MQTT-4.3.3-10]; more than the receive maximum is a fault [MQTT-3.3.4-9].
-    fn settle_repeated(
-        &mut self,
-        id: ConnectionId,
-        slot: u32,
-        publish: &Publish<'_>,
-    ) -> Result<Option<Flow>, Fault> {
+    fn settle_repeated(&mut self, slot: u32, publish: &Publish<'_>) -> Result<Option<Flow>, Fault> {
         let Some(packet_id) = publish.packet_id else {
             return Ok(None);
         };
@@ -153,10 +152,6 @@ impl Engine {
         }
         if session.inbound.is_exhausted() {
             return Err(ReasonCode::ReceiveMaximumExceeded);
-        }
-        if session.answers.len() >= super::limits::OWED_ANSWERS_MAX {
-            self.hold_by_lane(id);
-            return Ok(Some(Flow::Wait));
         }
         Ok(None)
     }
@@ -270,10 +265,11 @@ impl Engine {
             self.clients.deliver(publication, &terms, audience, now);
         }
         let delivered = entries.len();
-        if !self.groups.is_empty() {
-            self.publish_to_groups(publication, waits, now);
+        if self.groups.is_empty() {
+            delivered
+        } else {
+            delivered + self.publish_to_groups(publication, waits, now)
         }
-        delivered
     }
 
     /// Sends a message once to each shard that wants it.
