@@ -7,6 +7,7 @@ use std::net::ToSocketAddrs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clock::seconds;
+use crate::compare::command::CompareArguments;
 use crate::encode::Version;
 use crate::plan::{ConnectionPlan, Pace, Target, Topology, TrafficPlan};
 use crate::stamp::{MAX_PUBLISHERS, STAMP_BYTES};
@@ -98,6 +99,18 @@ pub enum Scenario {
         #[arg(long, default_value_t = 10_000)]
         connections: u32,
     },
+    /// Run a scenario against several brokers in turn, and compare them
+    Compare(CompareArguments),
+    /// The server behind `compare --floor`
+    #[command(hide = true)]
+    Floor {
+        /// Port on 127.0.0.1
+        #[arg(long)]
+        port: u16,
+        /// Messages in one send at most
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        messages_per_send: u32,
+    },
 }
 
 /// MQTT versions on the command line.
@@ -109,6 +122,15 @@ pub enum MqttVersion {
     /// MQTT 5.0
     #[value(name = "5.0", alias = "5")]
     V5,
+}
+
+impl From<MqttVersion> for Version {
+    fn from(version: MqttVersion) -> Self {
+        match version {
+            MqttVersion::V311 => Self::V311,
+            MqttVersion::V5 => Self::V5,
+        }
+    }
 }
 
 /// Where the broker is.
@@ -177,10 +199,7 @@ impl BrokerArguments {
             .map_err(|error| format!("--host {}: {error}", self.host))?
             .next()
             .ok_or_else(|| format!("--host {} has no address", self.host))?;
-        let version = match self.mqtt {
-            MqttVersion::V311 => Version::V311,
-            MqttVersion::V5 => Version::V5,
-        };
+        let version = self.mqtt.into();
         Ok(Target {
             address,
             version,

@@ -3,10 +3,13 @@
 //! Exit code 0: all was right; 1: something was lost, repeated, out of order or
 //! refused; 2: wrong arguments; 3: the run could not take place.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
 
 use clap::Parser;
 use ringmq_bench::arguments::{Arguments, Scenario};
+use ringmq_bench::compare::command as compare;
+use ringmq_bench::floor::Floor;
 use ringmq_bench::plan::Topology;
 use ringmq_bench::process;
 use ringmq_bench::report::Report;
@@ -19,7 +22,30 @@ const COULD_NOT_RUN: u8 = 3;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     process::raise_descriptor_limit();
-    match run(&arguments.scenario) {
+    match &arguments.scenario {
+        Scenario::Compare(arguments) => ExitCode::from(compare::run(arguments)),
+        Scenario::Floor {
+            port,
+            messages_per_send,
+        } => floor(*port, *messages_per_send as usize),
+        scenario @ (Scenario::FanOut { .. }
+        | Scenario::FanIn { .. }
+        | Scenario::Pairs { .. }
+        | Scenario::Idle { .. }
+        | Scenario::Connect { .. }) => one(scenario),
+    }
+}
+
+fn floor(port: u16, messages_per_send: usize) -> ExitCode {
+    let outcome = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .and_then(|listener| Floor::new(listener, messages_per_send)?.run());
+    let Err(error) = outcome;
+    eprintln!("ringmq-bench: the floor ends: {error}");
+    ExitCode::from(COULD_NOT_RUN)
+}
+
+fn one(scenario: &Scenario) -> ExitCode {
+    match run(scenario) {
         Ok((report, json)) => {
             if json {
                 println!("{}", report.json());
@@ -95,6 +121,7 @@ fn run(scenario: &Scenario) -> Result<(Report, bool), (u8, String)> {
                 .map_err(bad)?;
             (connect::run(&plan), broker.json)
         }
+        Scenario::Compare(_) | Scenario::Floor { .. } => unreachable!("told apart before"),
     };
     result
         .map(|report| (report, json))

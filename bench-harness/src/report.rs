@@ -132,7 +132,8 @@ impl Report {
 }
 
 /// 1234567.8 as 1,234,567.8.
-fn grouped(number: &str) -> String {
+#[must_use]
+pub fn grouped(number: &str) -> String {
     let whole = number.find('.').unwrap_or(number.len());
     let mut out = String::new();
     for (index, digit) in number.char_indices() {

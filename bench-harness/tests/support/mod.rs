@@ -64,9 +64,14 @@ struct Subscriber {
 
 type Subscribers = Arc<Mutex<HashMap<u32, Subscriber>>>;
 
-/// Starts a broker; returns its address.
+/// Starts a broker on a free port; returns its address.
 pub fn start(manners: Manners) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    start_at(0, manners)
+}
+
+/// Starts a broker on this port; returns its address.
+pub fn start_at(port: u16, manners: Manners) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let subscribers = Subscribers::default();
     thread::spawn(move || {
