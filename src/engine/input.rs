@@ -210,7 +210,7 @@ impl Engine {
             flow = after;
             input = &input[used..];
         }
-        if visit.packets < PACKETS_PER_VISIT
+        if visit.packets < self.packets_per_visit
             && let Some(connection) = self.clients.open_connection(id)
             && connection.session().is_some()
         {
