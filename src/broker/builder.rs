@@ -25,7 +25,6 @@ pub struct Broker;
 
 impl Broker {
     /// Settings with their defaults: loopback only, one shard per core.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder {
             tcp: Vec::new(),

@@ -17,7 +17,8 @@ pub const MAX_SHARDS: usize = 256;
 /// Listeners at most; each costs one descriptor per shard.
 const MAX_LISTENERS: usize = 1024;
 
-const _: () = assert!(MAX_SHARDS <= u16::MAX as usize && MAX_LISTENERS <= u16::MAX as usize);
+const _: () = assert!(MAX_SHARDS <= u16::MAX as usize);
+const _: () = assert!(MAX_LISTENERS <= u16::MAX as usize);
 
 /// Settings that fit together.
 #[derive(Clone, Debug)]

@@ -147,10 +147,4 @@ pub enum StopError {
         /// What the shards were asked to do.
         phase: &'static str,
     },
-    /// Clients did not take what was queued for them in time.
-    #[error("{connections} connections were cut before everything was flushed to them")]
-    Cut {
-        /// How many.
-        connections: usize,
-    },
 }

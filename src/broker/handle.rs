@@ -112,7 +112,7 @@ impl BrokerHandle {
     /// How many connections there are now.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.connections.in_use() as usize
+        self.connections.in_use()
     }
 
     /// The counters of every shard, in the order of their ids. Waits for the

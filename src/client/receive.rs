@@ -124,8 +124,12 @@ impl Session {
         self.outbound
             .set_window(self.options.max_inflight.min(receive_maximum));
         self.status = Status::Connected;
-        self.inbound.restart(connack.session_present);
-        self.outbound.restart(connack.session_present);
+        // A CONNACK of 3.1 cannot say it: who did not ask for a clean start has a
+        // session there.
+        let session_present =
+            connack.session_present || (self.version == ProtocolVersion::V3_1 && !self.clean_start);
+        self.inbound.restart(session_present);
+        self.outbound.restart(session_present);
         for packet_id in self.outbound.releases() {
             // [MQTT-4.4.0-1]
             let release = Packet::PubRel(Acknowledge::new(packet_id, ReasonCode::Success));

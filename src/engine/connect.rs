@@ -11,7 +11,7 @@ use super::input::Flow;
 use crate::ids::ConnectionId;
 use crate::protocol::{
     ConnAck, ConnAckProperties, Connect, DecodeError, Disconnect, Frame, Packet, ProtocolVersion,
-    ReasonCode,
+    ReasonCode, ReasonProperties,
 };
 use crate::session::Session;
 use crate::session::handshake::{self, Agreement};
@@ -217,11 +217,28 @@ impl Engine {
             return;
         };
         if connection.version == ProtocolVersion::V5 && connection.session().is_some() {
-            let disconnect = Disconnect {
+            // Spelled out where it fits [MQTT-3.14.2-3]; some clients look at the code
+            // only when properties follow it.
+            let spelled = Disconnect {
                 reason,
+                properties: ReasonProperties {
+                    reason_string: Some(reason.name()),
+                    ..ReasonProperties::default()
+                },
                 ..Disconnect::default()
             };
-            self.clients.send(id, &Packet::Disconnect(disconnect));
+            let mut encoded = Vec::new();
+            let fits = spelled.encode(ProtocolVersion::V5, &mut encoded).is_ok()
+                && encoded.len() <= connection.maximum_packet_size as usize;
+            let packet = if fits {
+                spelled
+            } else {
+                Disconnect {
+                    reason,
+                    ..Disconnect::default()
+                }
+            };
+            self.clients.send(id, &Packet::Disconnect(packet));
         }
     }
 

@@ -119,7 +119,7 @@ impl Connection {
         }
     }
 
-    /// How the topic of the next PUBLISH is best written.
+    /// How the topic of the next PUBLISH is written.
     #[must_use]
     pub fn choose_alias(&self, topic: &str) -> AliasUse {
         match &self.outbound_aliases {
@@ -128,7 +128,7 @@ impl Connection {
         }
     }
 
-    /// The PUBLISH that sets an alias to `topic` is sent.
+    /// A PUBLISH that sets an alias is on its way.
     pub fn learn_alias(&mut self, topic: &str) {
         if let Some(aliases) = &mut self.outbound_aliases {
             aliases.learn(topic);

@@ -151,16 +151,15 @@ impl Clients {
         now: Timestamp,
     ) -> bool {
         let sent = self.write(id, |connection, out, shapes| {
-            head.alias = connection.choose_alias(publication.topic);
+            let (version, maximum) = (connection.version, connection.maximum_packet_size);
+            // Most clients have no bound, and then nothing is measured.
             let fits = |head: &Head<'_>| {
-                connection.maximum_packet_size == u32::MAX
-                    || publication
-                        .delivery(head, now)
-                        .encoded_len(connection.version)
-                        <= connection.maximum_packet_size as usize
+                maximum == u32::MAX
+                    || publication.delivery(head, now).encoded_len(version) <= maximum as usize
             };
+            head.alias = connection.choose_alias(publication.topic);
             if !fits(&head) {
-                // Setting an alias makes a packet longer, using one shorter.
+                // Setting an alias may be what does not fit.
                 head.alias = AliasUse::None;
                 if !fits(&head) {
                     return false;
@@ -171,10 +170,8 @@ impl Clients {
             }
             let start = out.len();
             let patch = match audience {
-                Audience::Many => shapes.append(publication, &head, connection.version, now, out),
-                Audience::One => publication
-                    .delivery(&head, now)
-                    .encode(connection.version, out),
+                Audience::Many => shapes.append(publication, &head, version, now, out),
+                Audience::One => publication.delivery(&head, now).encode(version, out),
             };
             fill_in(&mut out[start..], patch, packet_id, head.alias);
             true

@@ -134,10 +134,6 @@ impl Engine {
         let Some(connection) = self.clients.open_connection(id) else {
             return;
         };
-        if connection.session().is_some() {
-            // Before CONNECT the time of acceptance stays: bytes buy no delay.
-            connection.last_seen = now;
-        }
         if connection.held.any() {
             // The receive that was under way when reading was held brings one
             // buffer at most.
@@ -213,6 +209,13 @@ impl Engine {
             let (after, used) = self.visit_bytes(id, input, &mut visit, now);
             flow = after;
             input = &input[used..];
+        }
+        if visit.packets < PACKETS_PER_VISIT
+            && let Some(connection) = self.clients.open_connection(id)
+            && connection.session().is_some()
+        {
+            // Whole packets are signs of life, half ones are not [MQTT-3.1.2-22].
+            connection.last_seen = now;
         }
         match flow {
             Flow::Stop => {}

@@ -18,7 +18,7 @@ use io_uring::types::BufRingEntry;
 ///
 /// Larger buffers mean fewer receives for a publisher that streams; with 16 KiB
 /// the cost of the receive itself is lost in the parsing.
-pub(crate) const BUFFER_BYTES: usize = 16 * 1024;
+pub(crate) const BUFFER_BYTES: u32 = 16 * 1024;
 
 /// Buffers per shard at most; bounds the memory for bytes in flight to 4 MiB.
 /// When it is reached connections wait on the starved list, first come first
@@ -88,7 +88,7 @@ impl BufferPool {
     /// Maps the memory; nothing is provided before [`Self::register`].
     pub(crate) fn new() -> io::Result<Self> {
         let descriptions = Mapping::new(usize::from(MAX_BUFFERS) * size_of::<BufRingEntry>())?;
-        let memory = Mapping::new(usize::from(MAX_BUFFERS) * BUFFER_BYTES)?;
+        let memory = Mapping::new(usize::from(MAX_BUFFERS) * BUFFER_BYTES as usize)?;
         Ok(Self {
             descriptions,
             memory,
@@ -137,14 +137,17 @@ impl BufferPool {
 
     /// The first `len` bytes that the kernel wrote.
     pub(crate) fn bytes(&self, buffer: &Buffer, len: usize) -> &[u8] {
-        let len = len.min(BUFFER_BYTES);
+        let len = len.min(BUFFER_BYTES as usize);
         // SAFETY: `take` checked the id, so the range lies in the mapping, which
         // is initialised (zero or received bytes). The kernel does not write to
         // a buffer between its completion and `give_back`, which consumes the
         // `Buffer` borrowed here; the returned slice borrows the pool, which
         // `give_back` needs mutably.
         unsafe {
-            let start = self.memory.base.add(usize::from(buffer.0) * BUFFER_BYTES);
+            let start = self
+                .memory
+                .base
+                .add(usize::from(buffer.0) * BUFFER_BYTES as usize);
             std::slice::from_raw_parts(start.as_ptr(), len)
         }
     }
@@ -161,10 +164,13 @@ impl BufferPool {
         // entry's fields are written one by one because the tail shares the
         // memory of the first one.
         unsafe {
-            let start = self.memory.base.add(usize::from(id) * BUFFER_BYTES);
+            let start = self
+                .memory
+                .base
+                .add(usize::from(id) * BUFFER_BYTES as usize);
             let entry = entries.add(index).as_mut();
             entry.set_addr(start.as_ptr() as u64);
-            entry.set_len(BUFFER_BYTES as u32);
+            entry.set_len(BUFFER_BYTES);
             entry.set_bid(id);
         }
         self.tail = self.tail.wrapping_add(1);
@@ -192,7 +198,7 @@ mod tests {
         assert_eq!(steps, MAX_BUFFERS / GROWTH);
         assert_eq!(pool.provided(), usize::from(MAX_BUFFERS));
         let last = pool.take(MAX_BUFFERS - 1);
-        assert_eq!(pool.bytes(&last, usize::MAX).len(), BUFFER_BYTES);
+        assert_eq!(pool.bytes(&last, usize::MAX).len(), BUFFER_BYTES as usize);
         pool.give_back(last);
         assert_eq!(pool.tail, MAX_BUFFERS + 1);
     }

@@ -13,6 +13,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::Waker;
 
 use glommio::io::BufferedFile;
@@ -21,6 +22,8 @@ use glommio::io::BufferedFile;
 #[derive(Debug)]
 pub(crate) struct Doorbell {
     eventfd: File,
+    /// The shard sleeps or is about to: peers must ring.
+    parked: AtomicBool,
 }
 
 impl Doorbell {
@@ -34,6 +37,7 @@ impl Doorbell {
         let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
         Ok(Self {
             eventfd: File::from(owned),
+            parked: AtomicBool::new(false),
         })
     }
 
@@ -42,6 +46,30 @@ impl Doorbell {
         // An eventfd write fails only when the counter would overflow, and a
         // counter that is not zero wakes the shard already.
         let _ = (&self.eventfd).write(&1u64.to_ne_bytes());
+    }
+
+    /// Wakes the shard if it sleeps; called after something was put into one of
+    /// its lanes.
+    pub(crate) fn ring_if_parked(&self) {
+        // We filled a lane and then look at the flag; the shard sets the flag
+        // and then looks into its lanes. With a full barrier between, one of the
+        // two sees the other.
+        fence(Ordering::SeqCst);
+        if self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::Relaxed) {
+            self.ring();
+        }
+    }
+
+    /// The shard is about to sleep: afterwards it must look into its lanes once
+    /// more.
+    pub(crate) fn park(&self) {
+        self.parked.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The shard is awake.
+    pub(crate) fn unpark(&self) {
+        self.parked.store(false, Ordering::Relaxed);
     }
 }
 

@@ -1,32 +1,32 @@
-//! HOT PATH: the lanes between shards.
+//! HOT PATH: the lanes between shards, and who wakes whom.
 //!
-//! Owns one glommio shared channel per ordered pair of shards, with a receiving
-//! and a sending task at its ends. Each half lives on its own shard. A lane is
-//! first in, first out and never drops: where the channel is full, items wait in
-//! a backlog whose length the engine's credits bound. Never waits in the turn,
-//! and never abandons a channel's future (each abandoned poll would leave a
-//! waker behind): the two tasks do nothing but send or receive.
+//! Owns one lane per ordered pair of shards; each half lives on its own shard,
+//! in the turn, which looks into all lanes itself. A lane is first in, first out
+//! and never drops: where it is full, items wait in a backlog whose length the
+//! engine's credits bound. Never blocks; a peer that sleeps is woken once per
+//! turn by its doorbell, however much was sent to it.
+//!
+//! glommio's shared channels are not used. They have no receive that does not
+//! wait, and their notifications reach an executor as a request to preempt: one
+//! that arrives just before the run queue is looked at makes glommio 0.9 park
+//! with runnable tasks (`run_task_queues` then answers that nothing ran), so
+//! that a shard slept although its turn was due.
 
-use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::sync::Arc;
 
-use glommio::channels::shared_channel::{
-    ConnectedSender, SharedReceiver, SharedSender, new_bounded,
-};
-use glommio::task::JoinHandle;
-use glommio::{GlommioError, ResourceType, spawn_local};
-
-use super::doorbell::Wakeup;
+use super::doorbell::Doorbell;
 use super::handoff::Handoff;
+use super::lane::{LaneReceiver, LaneSender, lane};
 use crate::engine::PeerBatch;
 use crate::ids::ShardId;
 
-/// Items a lane's channel holds. A turn sends a peer one batch, so this covers
-/// many turns of a receiver that is busy; beyond it the backlog takes over.
+/// Items a lane holds. A turn sends a peer one batch, so this covers many turns
+/// of a receiver that is busy; beyond it the backlog takes over.
 const LANE_ITEMS: usize = 256;
+
+/// Items taken from one lane before the next one is looked at.
+const ITEMS_PER_VISIT: usize = 16;
 
 /// What crosses between shards.
 pub(crate) enum LaneItem {
@@ -36,233 +36,157 @@ pub(crate) enum LaneItem {
     Handoff(Box<Handoff>),
 }
 
-/// One shard's ends of all lanes, not yet connected, to be sent to its thread.
-pub(crate) struct LaneEnds {
-    senders: Vec<Option<SharedSender<LaneItem>>>,
-    receivers: Vec<Option<SharedReceiver<LaneItem>>>,
+/// A lane to a peer.
+struct Outgoing {
+    lane: LaneSender<LaneItem>,
+    /// Items that the lane had no room for, in order.
+    backlog: VecDeque<LaneItem>,
+    peer: Arc<Doorbell>,
+    /// Something was sent since the peer was last woken.
+    touched: bool,
 }
 
-/// Makes the lanes of a whole broker: one set of ends per shard.
-pub(crate) fn lanes(shards: usize) -> Vec<LaneEnds> {
-    let mut ends: Vec<LaneEnds> = (0..shards)
-        .map(|_| LaneEnds {
-            senders: Vec::with_capacity(shards),
-            receivers: Vec::new(),
-        })
-        .collect();
-    for from in 0..shards {
-        for to in 0..shards {
-            // A shard has no lane to itself.
-            let pair = (from != to).then(|| new_bounded(LANE_ITEMS));
-            let (sender, receiver) = pair.unzip();
-            ends[from].senders.push(sender);
-            ends[to].receivers.push(receiver);
+impl Outgoing {
+    fn send(&mut self, item: LaneItem) {
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(item);
+        } else if let Err(item) = self.lane.push(item) {
+            self.backlog.push_back(item);
         }
+        self.touched = true;
     }
-    ends
-}
 
-/// The sending half of a lane.
-#[derive(Default)]
-struct Lane {
-    channel: OnceCell<ConnectedSender<LaneItem>>,
-    /// Items that the channel had no room for, in order.
-    backlog: RefCell<VecDeque<LaneItem>>,
-    /// The sending task holds one more item, older than the backlog.
-    sending: Cell<bool>,
-    /// The sending task, while the backlog is empty.
-    idle: RefCell<Option<Waker>>,
-    closing: Cell<bool>,
-}
-
-impl Lane {
-    fn send(&self, item: LaneItem) {
-        let item = match self.channel.get() {
-            Some(channel) if !self.sending.get() && self.backlog.borrow().is_empty() => {
-                match channel.try_send(item) {
-                    Err(GlommioError::WouldBlock(ResourceType::Channel(item))) => item,
-                    // Sent; or the peer is gone, which it only is at the very
-                    // end of a stop, when nothing is open any more.
-                    _ => return,
+    fn drain_backlog(&mut self) {
+        while let Some(item) = self.backlog.pop_front() {
+            if let Err(item) = self.lane.push(item) {
+                self.backlog.push_front(item);
+                self.lane.want_room();
+                if !self.lane.has_room() {
+                    break;
                 }
             }
-            _ => item,
-        };
-        self.backlog.borrow_mut().push_back(item);
-        if let Some(task) = self.idle.borrow_mut().take() {
-            task.wake();
-        }
-    }
-
-    /// The next item of the backlog, or `None` once the lane is closing.
-    async fn next(&self) -> Option<LaneItem> {
-        poll_fn(|context| {
-            let item = self.backlog.borrow_mut().pop_front();
-            if item.is_some() || self.closing.get() {
-                return Poll::Ready(item);
-            }
-            *self.idle.borrow_mut() = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await
-    }
-
-    fn close(&self) {
-        self.closing.set(true);
-        if let Some(task) = self.idle.borrow_mut().take() {
-            task.wake();
+            self.touched = true;
         }
     }
 }
 
-/// What arrived from all peers, in order of arrival, and who waits for it.
-pub(crate) struct Inbox {
-    items: RefCell<VecDeque<(ShardId, LaneItem)>>,
-    wakeup: Rc<Wakeup>,
-    /// The turn is over: what still arrives is dropped.
-    closed: Cell<bool>,
-}
-
-impl Inbox {
-    fn push(&self, from: ShardId, item: LaneItem) {
-        if !self.closed.get() {
-            self.items.borrow_mut().push_back((from, item));
-            self.wakeup.wake();
-        }
-    }
-}
-
-/// Counts the lane ends that are still connecting.
-#[derive(Default)]
-struct Connecting {
-    open: Cell<usize>,
-    waiting: RefCell<Option<Waker>>,
-}
-
-impl Connecting {
-    fn connected(&self) {
-        self.open.set(self.open.get() - 1);
-        if let Some(task) = self.waiting.borrow_mut().take() {
-            task.wake();
-        }
-    }
-
-    async fn all(&self) {
-        poll_fn(|context| {
-            if self.open.get() == 0 {
-                return Poll::Ready(());
-            }
-            *self.waiting.borrow_mut() = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
+/// A lane from a peer.
+struct Incoming {
+    from: ShardId,
+    lane: LaneReceiver<LaneItem>,
+    peer: Arc<Doorbell>,
 }
 
 /// A shard's half of the mesh.
 pub(crate) struct Mesh {
-    lanes: Vec<Rc<Lane>>,
-    inbox: Rc<Inbox>,
+    /// By shard; none to itself.
+    outgoing: Vec<Option<Outgoing>>,
+    incoming: Vec<Incoming>,
+    /// The incoming lane to be looked at next, and how many items were taken
+    /// from it in a row.
+    next: usize,
+    taken: usize,
     sent: u64,
     received: u64,
 }
 
+/// Makes the lanes of a whole broker: one half per shard, in order.
+pub(crate) fn meshes(doorbells: &[Arc<Doorbell>]) -> Vec<Mesh> {
+    let new = |_| Mesh {
+        outgoing: Vec::with_capacity(doorbells.len()),
+        incoming: Vec::with_capacity(doorbells.len()),
+        next: 0,
+        taken: 0,
+        sent: 0,
+        received: 0,
+    };
+    let mut meshes: Vec<Mesh> = doorbells.iter().map(new).collect();
+    for (from, own) in (0u16..).zip(doorbells) {
+        for (to, peer) in doorbells.iter().enumerate() {
+            if usize::from(from) == to {
+                meshes[to].outgoing.push(None);
+                continue;
+            }
+            let (sender, receiver) = lane(LANE_ITEMS);
+            let backlog = VecDeque::new();
+            let outgoing = Outgoing {
+                lane: sender,
+                backlog,
+                peer: Arc::clone(peer),
+                touched: false,
+            };
+            meshes[usize::from(from)].outgoing.push(Some(outgoing));
+            let incoming = Incoming {
+                from: ShardId(from),
+                lane: receiver,
+                peer: Arc::clone(own),
+            };
+            meshes[to].incoming.push(incoming);
+        }
+    }
+    meshes
+}
+
 impl Mesh {
-    /// Starts the tasks of all lanes and waits until every peer did the same.
-    /// The tasks end after [`Self::close`] was called on every shard.
-    pub(crate) async fn connect(ends: LaneEnds, wakeup: Rc<Wakeup>) -> (Self, Vec<JoinHandle<()>>) {
-        let inbox = Rc::new(Inbox {
-            items: RefCell::default(),
-            wakeup,
-            closed: Cell::new(false),
-        });
-        let connecting = Rc::new(Connecting::default());
-        let mut tasks = Vec::new();
-        let mut lanes = Vec::new();
-        for end in ends.senders {
-            let lane = Rc::new(Lane::default());
-            if let Some(end) = end {
-                connecting.open.set(connecting.open.get() + 1);
-                let task = send(end, Rc::clone(&lane), Rc::clone(&connecting));
-                tasks.push(spawn_local(task).detach());
-            }
-            lanes.push(lane);
-        }
-        for (from, end) in (0u16..).map(ShardId).zip(ends.receivers) {
-            if let Some(end) = end {
-                connecting.open.set(connecting.open.get() + 1);
-                let task = receive(from, end, Rc::clone(&inbox), Rc::clone(&connecting));
-                tasks.push(spawn_local(task).detach());
-            }
-        }
-        connecting.all().await;
-        (
-            Self {
-                lanes,
-                inbox,
-                sent: 0,
-                received: 0,
-            },
-            tasks,
-        )
-    }
-
-    /// Sends an item after all earlier ones to this peer. Never waits.
+    /// Sends an item after all earlier ones to this peer. Never waits; the peer
+    /// hears of it with [`Self::wake_peers`].
     pub(crate) fn send(&mut self, to: ShardId, item: LaneItem) {
-        self.sent += 1;
-        self.lanes[to.index()].send(item);
+        debug_assert!(
+            self.outgoing[to.index()].is_some(),
+            "no shard sends to itself"
+        );
+        if let Some(outgoing) = &mut self.outgoing[to.index()] {
+            self.sent += 1;
+            outgoing.send(item);
+        }
     }
 
-    /// The next item that arrived.
+    /// The next item that arrived, from one lane after the other.
     pub(crate) fn next(&mut self) -> Option<(ShardId, LaneItem)> {
-        let item = self.inbox.items.borrow_mut().pop_front();
-        self.received += u64::from(item.is_some());
-        item
+        let lanes = self.incoming.len();
+        for _ in 0..=lanes {
+            let incoming = self.incoming.get_mut(self.next)?;
+            if self.taken < ITEMS_PER_VISIT
+                && let Some(item) = incoming.lane.pop()
+            {
+                self.taken += 1;
+                self.received += 1;
+                return Some((incoming.from, item));
+            }
+            if self.taken > 0 && incoming.lane.take_wants_room() {
+                incoming.peer.ring_if_parked();
+            }
+            self.taken = 0;
+            self.next = (self.next + 1) % lanes;
+        }
+        None
     }
 
-    /// Whether nothing has arrived that was not taken.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.inbox.items.borrow().is_empty()
+    /// Moves backlogs on and wakes the peers that something was sent to.
+    pub(crate) fn wake_peers(&mut self) {
+        for outgoing in self.outgoing.iter_mut().flatten() {
+            if !outgoing.backlog.is_empty() {
+                outgoing.drain_backlog();
+            }
+            if std::mem::take(&mut outgoing.touched) {
+                outgoing.peer.ring_if_parked();
+            }
+        }
+    }
+
+    /// Whether there is nothing to receive and nothing that could be sent on.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        let stuck =
+            |outgoing: &mut Outgoing| outgoing.backlog.is_empty() || !outgoing.lane.has_room();
+        self.incoming
+            .iter_mut()
+            .all(|incoming| incoming.lane.is_empty())
+            && self.outgoing.iter_mut().flatten().all(stuck)
     }
 
     /// Items sent and taken so far. What all shards sent minus what all took is
     /// what is under way.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.sent, self.received)
-    }
-
-    /// Ends the sending tasks; the receiving ones end when the peers did the
-    /// same, and drop what they still receive.
-    pub(crate) fn close(self) {
-        self.inbox.closed.set(true);
-        self.inbox.items.borrow_mut().clear();
-        for lane in &self.lanes {
-            lane.close();
-        }
-    }
-}
-
-async fn send(end: SharedSender<LaneItem>, lane: Rc<Lane>, connecting: Rc<Connecting>) {
-    let channel = end.connect().await;
-    let channel = lane.channel.get_or_init(|| channel);
-    connecting.connected();
-    while let Some(item) = lane.next().await {
-        lane.sending.set(true);
-        // An error says that the peer is gone: see `Lane::send`.
-        let _ = channel.send(item).await;
-        lane.sending.set(false);
-    }
-}
-
-async fn receive(
-    from: ShardId,
-    end: SharedReceiver<LaneItem>,
-    inbox: Rc<Inbox>,
-    connecting: Rc<Connecting>,
-) {
-    let channel = end.connect().await;
-    connecting.connected();
-    while let Some(item) = channel.recv().await {
-        inbox.push(from, item);
     }
 }

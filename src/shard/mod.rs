@@ -10,7 +10,7 @@
 //! | `turn` `flush` `close` `stop` | the turn: inputs, sends, ends, commands |
 //! | `ring` `buffer_pool` `connection` | the network ring, its buffers, its sockets |
 //! | `listener` | accepting, and pausing when the machine is full |
-//! | `mesh` `handoff` | what crosses between shards |
+//! | `mesh` `lane` `handoff` | what crosses between shards |
 //! | `doorbell` `timer` `clock` | what wakes the turn, and time |
 //! | `command` | what other threads ask |
 
@@ -22,6 +22,7 @@ mod connection;
 mod doorbell;
 mod flush;
 mod handoff;
+mod lane;
 mod listener;
 mod mesh;
 mod ring;
@@ -43,12 +44,12 @@ pub(crate) use clock::Clock;
 pub use command::ShardReport;
 pub(crate) use command::{Census, Command};
 pub(crate) use doorbell::Doorbell;
-pub(crate) use mesh::{LaneEnds, lanes};
+pub(crate) use listener::Shortage;
+pub(crate) use mesh::{Mesh, meshes};
 pub use turn::Counters;
 
 use buffer_pool::MAX_BUFFERS;
 use doorbell::Wakeup;
-use mesh::Mesh;
 use ring::Ring;
 use turn::{Parts, Turn};
 
@@ -62,9 +63,12 @@ const GLOMMIO_DEPTH: usize = 128;
 /// glommio's registered I/O memory, in each of its three rings; its minimum.
 const GLOMMIO_MEMORY: usize = 64 * 1024;
 
-/// How often glommio looks up from a busy run queue: bounds the latency that
-/// work of one kind adds to another (the default is 100 ms).
-const PREEMPT: Duration = Duration::from_millis(1);
+/// How often glommio looks up from a busy run queue: practically never. Every
+/// task of a shard gives way by itself within the turn's budget. When the timer
+/// fires just before the run queue is looked at, glommio 0.9 takes the queue for
+/// empty and parks with runnable tasks (`run_task_queues` answers that nothing
+/// ran); with 1 ms and more shards than cores one start in a hundred hung.
+const PREEMPT: Duration = Duration::from_secs(3600);
 
 /// How long a shard waits for locked memory that an earlier process is giving
 /// back: the kernel does so after the process has ended.
@@ -97,9 +101,10 @@ pub(crate) struct Assignment {
     pub(crate) shard: ShardId,
     pub(crate) core: usize,
     pub(crate) clock: Clock,
-    pub(crate) lanes: LaneEnds,
+    pub(crate) mesh: Mesh,
     pub(crate) engine: EngineConfig,
     pub(crate) connections: Arc<ConnectionBudget>,
+    pub(crate) shortage: Arc<Shortage>,
     pub(crate) commands: flume::Receiver<Command>,
     pub(crate) doorbell: Arc<Doorbell>,
 }
@@ -110,13 +115,14 @@ pub(crate) struct Milestones {
     pub(crate) built: flume::Sender<(ShardId, Result<(), io::Error>)>,
     /// All shards were built; closed without a message: give up.
     pub(crate) go: flume::Receiver<()>,
-    /// The shard is connected to its peers and has slept once.
+    /// The shard has slept once and takes commands.
     pub(crate) ready: flume::Sender<()>,
 }
 
 /// The body of a shard's thread.
 pub(crate) fn run(assignment: Assignment, milestones: Milestones) {
     let shard = assignment.shard;
+    let _loud = AbortOnPanic(shard);
     let parts = build(assignment.core, &assignment.doorbell);
     let (executor, ring) = match parts {
         Ok(parts) => parts,
@@ -166,32 +172,50 @@ fn executor(core: usize) -> io::Result<LocalExecutor> {
         })
 }
 
-/// The root task: connects, tells that it is ready, turns, cleans up.
+/// The root task: tells that it is ready, turns, cleans up.
 async fn drive(assignment: Assignment, ring: Ring, ready: flume::Sender<()>) {
+    let shard = assignment.shard;
     let wakeup = Rc::new(Wakeup::default());
-    let (mesh, mut tasks) = Mesh::connect(assignment.lanes, Rc::clone(&wakeup)).await;
     let listening = doorbell::listen(Arc::clone(&assignment.doorbell), Rc::clone(&wakeup));
-    tasks.push(glommio::spawn_local(listening).detach());
+    let listening = glommio::spawn_local(listening).detach();
     // An executor's first sleep registers it for membarrier, which takes tens
     // of milliseconds while other threads run: have that behind us.
     Timer::new(Duration::from_millis(1)).await;
     let mut turn = Box::new(Turn::new(Parts {
-        shard: assignment.shard,
+        shard,
         engine: Engine::new(assignment.engine),
         ring,
-        mesh,
+        mesh: assignment.mesh,
         commands: assignment.commands,
         connections: assignment.connections,
+        shortage: assignment.shortage,
         clock: assignment.clock,
         wakeup,
         doorbell: assignment.doorbell,
     }));
     let _ = ready.send(());
     drop(ready);
-    poll_fn(|context| turn.poll(context)).await;
+    poll_fn(|context| {
+        let _loud = AbortOnPanic(shard);
+        turn.poll(context)
+    })
+    .await;
     turn.end();
     // glommio does not drop tasks that are pending when the root task ends.
-    for task in tasks {
-        task.await;
+    listening.await;
+}
+
+/// A panic on a shard ends the process: its clients would hang otherwise, and
+/// the other shards would wait for it. Aborting where it happens keeps
+/// destructors from running over what the panic left behind.
+struct AbortOnPanic(ShardId);
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(shard = %self.0, "a shard panicked; the process ends");
+            eprintln!("shard {} panicked; the process ends", self.0);
+            std::process::abort();
+        }
     }
 }

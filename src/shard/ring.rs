@@ -169,7 +169,7 @@ impl Ring {
         /// IORING_RECVSEND_POLL_FIRST of the kernel's interface.
         const POLL_FIRST: u16 = 1;
         let socket = types::Fd(socket.as_fd().as_raw_fd());
-        let entry = opcode::Recv::new(socket, std::ptr::null_mut(), BUFFER_BYTES as u32)
+        let entry = opcode::Recv::new(socket, std::ptr::null_mut(), BUFFER_BYTES)
             .ioprio(if probably_empty { POLL_FIRST } else { 0 })
             .buf_group(GROUP)
             .build()
@@ -425,10 +425,10 @@ mod tests {
         let pairs: Vec<_> = (0..=provided)
             .map(|_| UnixStream::pair().expect("a pair of sockets"))
             .collect();
-        for (slot, (ours, theirs)) in pairs.iter().enumerate() {
+        for (slot, (ours, theirs)) in (0..).zip(&pairs) {
             (&*theirs).write_all(b"x").expect("a write");
             let id = ConnectionId {
-                slot: slot as u32,
+                slot,
                 generation: 0,
             };
             ring.arm_receive(id, ours, false);

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::close::LINGER;
 use super::command::{Census, Command, ShardReport};
@@ -62,7 +62,7 @@ impl Turn {
             }
             Command::Census { reply } => {
                 let (sent, received) = self.mesh.counts();
-                let quiet = self.engine.is_quiet() && self.mesh.is_empty();
+                let quiet = self.engine.is_quiet() && self.mesh.is_idle();
                 let _ = reply.send(Census {
                     quiet,
                     sent,
@@ -79,7 +79,7 @@ impl Turn {
                     shard: self.shard,
                     sockets: self.table.len(),
                     driver: self.counters(),
-                    engine: self.engine.stats().clone(),
+                    engine: self.engine.stats(),
                 });
             }
             Command::Exit => self.stopping.exit = true,
@@ -101,11 +101,7 @@ impl Turn {
         if (late || self.table.len() == 0)
             && let Some((_, reply)) = self.stopping.disconnecting.take()
         {
-            let cut = self.cut_all();
-            if cut > 0 {
-                warn!(shard = %self.shard, cut, "connections cut before everything was flushed");
-            }
-            let _ = reply.send(cut);
+            let _ = reply.send(self.cut_all());
         }
     }
 }

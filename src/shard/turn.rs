@@ -21,7 +21,7 @@ use super::command::Command;
 use super::connection::{BROKEN, CLOSING, POLLING, RECEIVING, STARVED, Table};
 use super::doorbell::{Doorbell, Wakeup};
 use super::handoff::{Handoff, depart};
-use super::listener::{Accepted, Listeners};
+use super::listener::{Accepted, Listeners, Shortage};
 use super::mesh::{LaneItem, Mesh};
 use super::ring::{Completion, Operation, Ring};
 use super::stop::Stopping;
@@ -105,6 +105,7 @@ pub(crate) struct Parts {
     pub(crate) mesh: Mesh,
     pub(crate) commands: flume::Receiver<Command>,
     pub(crate) connections: Arc<ConnectionBudget>,
+    pub(crate) shortage: Arc<Shortage>,
     pub(crate) clock: Clock,
     pub(crate) wakeup: Rc<Wakeup>,
     pub(crate) doorbell: Arc<Doorbell>,
@@ -117,7 +118,7 @@ impl Turn {
             engine: parts.engine,
             ring: parts.ring,
             table: Table::default(),
-            listeners: Listeners::new(parts.shard),
+            listeners: Listeners::new(parts.shard, parts.shortage),
             mesh: parts.mesh,
             commands: parts.commands,
             stopping: Stopping::default(),
@@ -140,6 +141,7 @@ impl Turn {
     /// when the shard was told to exit.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.wakeup.watch(context.waker());
+        self.doorbell.unpark();
         self.ring.hold_wakeups();
         let started = Instant::now();
         loop {
@@ -148,21 +150,29 @@ impl Turn {
             if self.stopping.exit {
                 return Poll::Ready(());
             }
-            let more = more || {
-                self.ring.allow_wakeups();
-                self.ring.has_work() || !self.mesh.is_empty()
-            };
-            if !more {
+            if !more && self.may_park() {
                 self.alarm.set(self.next_deadline(), now, context);
                 return Poll::Pending;
             }
-            self.ring.hold_wakeups();
             if started.elapsed() > BUDGET {
                 self.alarm.set(self.next_deadline(), now, context);
                 self.doorbell.ring();
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Lets everyone wake the shard and looks once more whether anything came in
+    /// the meantime; then it stays awake.
+    fn may_park(&mut self) -> bool {
+        self.ring.allow_wakeups();
+        self.doorbell.park();
+        let idle = !self.ring.has_work() && self.mesh.is_idle();
+        if !idle {
+            self.doorbell.unpark();
+            self.ring.hold_wakeups();
+        }
+        idle
     }
 
     /// Inputs, then outputs. True when more work is known.
@@ -281,7 +291,8 @@ impl Turn {
             return;
         }
         self.ring.buffers().grow();
-        // No buffer is held between turns, so all that exist are provided.
+        // All buffers are provided but for those of completions that were not
+        // looked at yet; who finds none waits again.
         for _ in 0..self.ring.buffers().provided() {
             let Some(id) = self.starved.pop_front() else {
                 break;
@@ -348,7 +359,7 @@ impl Turn {
                 LaneItem::Handoff(handoff) => self.adopt(*handoff, now),
             }
             if started.elapsed() > BUDGET {
-                return !self.mesh.is_empty();
+                return !self.mesh.is_idle();
             }
         }
         false
@@ -366,6 +377,8 @@ impl Turn {
         while let Some((to, batch)) = self.engine.next_peer_batch() {
             self.mesh.send(to, LaneItem::Batch(batch));
         }
+        // Peers begin with their part while this shard flushes.
+        self.mesh.wake_peers();
         self.flush(now);
         while let Some((id, to, arrival)) = self.engine.next_handoff() {
             if let Some(handoff) = depart(id, arrival, &mut self.table, &mut self.ring) {
@@ -374,6 +387,7 @@ impl Turn {
             }
             self.engine.release(id);
         }
+        self.mesh.wake_peers();
         while let Some(id) = self.engine.next_close() {
             self.begin_close(id, now);
         }
@@ -412,10 +426,9 @@ impl Turn {
         }
     }
 
-    /// Ends the turn for good: the lanes close, the ring goes.
+    /// Ends the turn for good, and with it the task that listens for the doorbell.
     pub(crate) fn end(self) {
         self.wakeup.close();
         self.doorbell.ring();
-        self.mesh.close();
     }
 }

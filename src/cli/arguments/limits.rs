@@ -12,7 +12,7 @@ use crate::broker::Limits;
 use crate::cli::failure::Failure;
 
 /// The largest number where nothing else bounds it.
-const ANY: u64 = u64::MAX;
+pub(super) const ANY: u64 = u64::MAX;
 
 /// One line per bound: help, field, option, name of the value, allowed range.
 macro_rules! limits {

@@ -1,0 +1,53 @@
+//! What a broker, or the way to it, did wrong on one connection.
+//!
+//! Pure data. Owns no connection; the engine stores one when it gives a
+//! connection up.
+
+use std::fmt;
+use std::io;
+
+/// Why a connection was given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The TCP connection could not be made.
+    Connect(io::ErrorKind),
+    /// CONNACK carried this code.
+    Refused(u8),
+    /// SUBACK carried this code, or a lower quality of service than asked for.
+    SubscriptionRefused(u8),
+    /// The bytes are not MQTT.
+    Malformed,
+    /// A packet is larger than the receive buffer, which holds any packet that
+    /// the generator itself has sent.
+    TooLarge,
+    /// A packet with this first byte has no business here.
+    Unexpected(u8),
+    /// The broker closed the connection.
+    Closed,
+    /// The connection broke.
+    Io(io::ErrorKind),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(kind) => write!(out, "could not connect: {kind}"),
+            Self::Refused(code) => write!(out, "CONNECT refused with code {code:#04x}"),
+            Self::SubscriptionRefused(code) => {
+                write!(out, "SUBSCRIBE answered with code {code:#04x}")
+            }
+            Self::Malformed => out.write_str("the broker sent a malformed packet"),
+            Self::TooLarge => out.write_str("the broker sent a packet larger than any we publish"),
+            Self::Unexpected(first) => {
+                write!(
+                    out,
+                    "the broker sent an unexpected packet (first byte {first:#04x})"
+                )
+            }
+            Self::Closed => out.write_str("the broker closed the connection"),
+            Self::Io(kind) => write!(out, "the connection broke: {kind}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}

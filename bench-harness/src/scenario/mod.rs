@@ -1,0 +1,134 @@
+//! The scenarios: each drives the engine through its phases and reports.
+//!
+//! They own the order of things and nothing else; they run on the process's one
+//! thread.
+
+pub mod connect;
+pub mod idle;
+pub mod traffic;
+
+use std::fmt;
+use std::io;
+
+use crate::clock::{Clock, seconds};
+use crate::encode::{self, Version};
+use crate::engine::{Engine, Handler};
+use crate::fault::Fault;
+use crate::handshake::Handshake;
+use crate::plan::Target;
+use crate::report::Report;
+
+/// All connections together must be up after this long.
+const OPEN_DEADLINE: u64 = seconds(60);
+
+/// How long a turn may wait while a phase is watched.
+const TICK: u64 = 100_000_000;
+
+/// Never pings: a run is shorter than one and a half of this (27 hours).
+const KEEP_ALIVE: u16 = u16::MAX;
+
+/// Why a scenario could not run at all.
+#[derive(Debug)]
+pub enum RunError {
+    /// The machine failed us.
+    Machine(io::Error),
+    /// The broker's process cannot be looked at.
+    Process(u32, io::Error),
+    /// A connection could not be opened.
+    Open(u32, Fault),
+    /// Not all connections came up in time.
+    OpenTimeout {
+        /// Those that did.
+        ready: usize,
+        /// Those that were asked for.
+        wanted: usize,
+    },
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Machine(error) => write!(out, "the generator's machine failed: {error}"),
+            Self::Process(pid, error) => write!(out, "cannot look at process {pid}: {error}"),
+            Self::Open(number, fault) => write!(out, "connection {number}: {fault}"),
+            Self::OpenTimeout { ready, wanted } => write!(
+                out,
+                "only {ready} of {wanted} connections were up after 60 seconds"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
+        Self::Machine(error)
+    }
+}
+
+/// Starts a report with what every scenario tells of its target.
+fn begin_report(scenario: &str, target: &Target) -> Report {
+    let mut report = Report::new(scenario);
+    report.text("broker", "broker", &target.address.to_string());
+    report.text("mqtt", "MQTT version", target.version.name());
+    report
+}
+
+/// A handshake with a client id that no other run uses at the same time.
+fn handshake(version: Version, role: &str, number: u32, filters: &[String], qos: u8) -> Handshake {
+    let client_id = format!("rb-{}-{role}-{number}", std::process::id());
+    let connect = encode::connect(version, &client_id, KEEP_ALIVE);
+    Handshake::new(
+        version,
+        qos,
+        connect,
+        encode::subscribe(version, filters, qos),
+    )
+}
+
+/// Turns until every ordered connection is up.
+fn open_all<H: Handler>(
+    engine: &mut Engine,
+    handler: &mut H,
+    wanted: usize,
+) -> Result<(), RunError> {
+    let clock = engine.clock();
+    let deadline = clock.now() + OPEN_DEADLINE;
+    while !engine.is_open() {
+        engine.turn(handler, clock.now() + TICK)?;
+        if let Some((number, fault)) = engine.lost().first() {
+            return Err(RunError::Open(*number, *fault));
+        }
+        if clock.now() > deadline {
+            let ready = engine.ready();
+            return Err(RunError::OpenTimeout { ready, wanted });
+        }
+    }
+    Ok(())
+}
+
+/// Turns until an instant.
+fn turn_until<H: Handler>(
+    engine: &mut Engine,
+    handler: &mut H,
+    clock: Clock,
+    until: u64,
+) -> Result<(), RunError> {
+    while clock.now() < until {
+        engine.turn(handler, until)?;
+    }
+    Ok(())
+}
+
+/// Counts connections that the broker let go.
+fn report_lost_connections(report: &mut Report, engine: &Engine) {
+    let lost = engine.lost();
+    report.count("connections_lost", "connections lost", lost.len() as u64);
+    if let Some((number, fault)) = lost.first() {
+        report.fail(format!(
+            "{} connections lost; the first: connection {number}: {fault}",
+            lost.len()
+        ));
+    }
+}

@@ -1,0 +1,275 @@
+//! A tiny broker that does wrong on request: it loses, repeats, reorders,
+//! garbles or delays exactly the messages that a test names.
+//!
+//! Owns a listener on a free loopback port and one thread per connection; they
+//! end with the test process. Just enough of MQTT 3.1.1 and 5.0 for the
+//! generator, and written without its code, so that an error in that is not
+//! mirrored here.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// What happens to one message on its way to one subscriber.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// It arrives.
+    Deliver,
+    /// It does not.
+    Lose,
+    /// It arrives twice.
+    Repeat,
+    /// It arrives after the next message.
+    Postpone,
+    /// Its last byte is missing.
+    Cut,
+    /// The whole broker waits before it delivers.
+    Stall(Duration),
+    /// The subscriber's connection is closed instead.
+    HangUp,
+}
+
+/// Decides by (subscriber, message number of the publisher).
+pub type Script = fn(u32, u64) -> Action;
+
+/// How the broker answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// What happens to deliveries.
+    pub script: Script,
+    /// CONNACK's code.
+    pub connack: u8,
+    /// Whether publications are acknowledged.
+    pub acknowledges: bool,
+}
+
+/// A broker without fault.
+pub const GOOD: Manners = Manners {
+    script: |_, _| Action::Deliver,
+    connack: 0,
+    acknowledges: true,
+};
+
+struct Subscriber {
+    stream: TcpStream,
+    filters: Vec<String>,
+    v5: bool,
+    next_packet_id: u16,
+    /// Packets to send after the next one.
+    postponed: Vec<u8>,
+}
+
+type Subscribers = Arc<Mutex<HashMap<u32, Subscriber>>>;
+
+/// Starts a broker on a free port; returns its address.
+pub fn start(manners: Manners) -> SocketAddr {
+    start_at(0, manners)
+}
+
+/// Starts a broker on this port; returns its address.
+pub fn start_at(port: u16, manners: Manners) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let subscribers = Subscribers::default();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.expect("the listener works");
+            let subscribers = Arc::clone(&subscribers);
+            thread::spawn(move || {
+                let mut connection = Connection {
+                    stream,
+                    subscribers,
+                    manners,
+                    client: String::new(),
+                    v5: false,
+                };
+                // The end of a connection is the end of its thread.
+                let _ = connection.serve();
+            });
+        }
+    });
+    address
+}
+
+struct Connection {
+    stream: TcpStream,
+    subscribers: Subscribers,
+    manners: Manners,
+    client: String,
+    v5: bool,
+}
+
+impl Connection {
+    fn serve(&mut self) -> io::Result<()> {
+        loop {
+            let (first, body) = read_packet(&mut self.stream)?;
+            match first >> 4 {
+                1 => self.connect(&body)?,
+                3 => self.publish(first, &body)?,
+                5 => self.answer(0x62, &body)?,
+                6 => self.answer(0x70, &body)?,
+                8 => self.subscribe(&body)?,
+                14 => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, body: &[u8]) -> io::Result<()> {
+        self.v5 = body[6] == 5;
+        let id_at = if self.v5 { 11 } else { 10 };
+        self.client = string(&body[id_at..]).to_owned();
+        let mut connack = vec![0, self.manners.connack];
+        if self.v5 {
+            connack.push(0);
+        }
+        self.stream.write_all(&packet(0x20, &connack))
+    }
+
+    fn subscribe(&mut self, body: &[u8]) -> io::Result<()> {
+        let mut suback = body[..2].to_vec();
+        let mut rest = &body[2..];
+        if self.v5 {
+            suback.push(0);
+            rest = &rest[1..];
+        }
+        let mut filters = Vec::new();
+        while !rest.is_empty() {
+            let filter = string(rest);
+            filters.push(filter.to_owned());
+            suback.push(rest[2 + filter.len()]);
+            rest = &rest[3 + filter.len()..];
+        }
+        let number = self.client.rsplit('-').next().expect("split gives one");
+        let subscriber = Subscriber {
+            stream: self.stream.try_clone()?,
+            filters,
+            v5: self.v5,
+            next_packet_id: 1,
+            postponed: Vec::new(),
+        };
+        let number = number.parse().expect("client ids end in a number");
+        // Known before SUBACK leaves, and nothing is delivered before it.
+        let mut subscribers = self.subscribers.lock().expect("no thread panics");
+        subscribers.insert(number, subscriber);
+        self.stream.write_all(&packet(0x90, &suback))
+    }
+
+    fn publish(&mut self, first: u8, body: &[u8]) -> io::Result<()> {
+        let topic = string(body);
+        let mut rest = &body[2 + topic.len()..];
+        let qos = (first >> 1) & 3;
+        if qos > 0 {
+            if self.manners.acknowledges {
+                let kind = if qos == 1 { 0x40 } else { 0x50 };
+                self.stream.write_all(&packet(kind, &rest[..2]))?;
+            }
+            rest = &rest[2..];
+        }
+        let payload = if self.v5 { &rest[1..] } else { rest };
+        let sequence = payload[..5].iter().rev();
+        let sequence = sequence.fold(0, |high, low| (high << 8) | u64::from(*low));
+        let mut subscribers = self.subscribers.lock().expect("no thread panics");
+        for (number, subscriber) in subscribers.iter_mut() {
+            if subscriber.wants(topic) {
+                let action = (self.manners.script)(*number, sequence);
+                // A subscriber that is gone is the test's business.
+                let _ = subscriber.deliver(action, first, topic, payload);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, first: u8, body: &[u8]) -> io::Result<()> {
+        self.stream.write_all(&packet(first, &body[..2]))
+    }
+}
+
+impl Subscriber {
+    fn wants(&self, topic: &str) -> bool {
+        self.filters.iter().any(|filter| {
+            filter == topic
+                || filter
+                    .strip_suffix('+')
+                    .is_some_and(|head| topic.starts_with(head))
+        })
+    }
+
+    fn deliver(&mut self, action: Action, first: u8, topic: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut out = Vec::new();
+        match action {
+            Action::Deliver => out = self.encode(first, topic, bytes),
+            Action::Lose => {}
+            Action::Repeat => {
+                out = self.encode(first, topic, bytes);
+                out.extend(self.encode(first, topic, bytes));
+            }
+            Action::Postpone => {
+                self.postponed = self.encode(first, topic, bytes);
+                return Ok(());
+            }
+            Action::Cut => out = self.encode(first, topic, &bytes[..bytes.len() - 1]),
+            Action::Stall(time) => {
+                thread::sleep(time);
+                out = self.encode(first, topic, bytes);
+            }
+            Action::HangUp => self.stream.shutdown(std::net::Shutdown::Both)?,
+        }
+        out.append(&mut self.postponed);
+        self.stream.write_all(&out)
+    }
+
+    fn encode(&mut self, first: u8, topic: &str, payload: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(topic.len()).expect("topics are short");
+        let mut body = length.to_be_bytes().to_vec();
+        body.extend_from_slice(topic.as_bytes());
+        if first & 0b110 != 0 {
+            body.extend_from_slice(&self.next_packet_id.to_be_bytes());
+            self.next_packet_id = self.next_packet_id.checked_add(1).unwrap_or(1);
+        }
+        if self.v5 {
+            body.push(0);
+        }
+        body.extend_from_slice(payload);
+        packet(first, &body)
+    }
+}
+
+fn string(bytes: &[u8]) -> &str {
+    let length = usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
+    std::str::from_utf8(&bytes[2..2 + length]).expect("the generator sends text")
+}
+
+/// A packet of at most 16,383 bytes.
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let low = u8::try_from(body.len() % 128).expect("a remainder by 128 fits");
+    let high = u8::try_from(body.len() / 128).expect("packets of a test are small");
+    let mut bytes = vec![first];
+    if high == 0 {
+        bytes.push(low);
+    } else {
+        bytes.extend_from_slice(&[low | 0x80, high]);
+    }
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+fn read_packet(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
+    let mut byte = [0];
+    stream.read_exact(&mut byte)?;
+    let first = byte[0];
+    let mut length = 0;
+    for shift in [0, 7, 14, 21] {
+        stream.read_exact(&mut byte)?;
+        length |= usize::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok((first, body))
+}

@@ -1,0 +1,48 @@
+//! Foreign clients against the real broker: paho, mosquitto's tools, rumqttc and MQTT.js.
+//!
+//! One test per client, protocol version and number of shards; each runs every
+//! scenario of its client and names the ones that failed. A client that is not
+//! installed is skipped loudly, or fails where `RINGMQ_REQUIRE_INTEROP=1` says that
+//! everything must be there (as `tests/run` does). Shares no code with the broker.
+
+mod broker;
+mod foreign;
+mod mosquitto;
+#[path = "../broker/process.rs"]
+mod process;
+mod rumqttc_scenarios;
+mod rumqttc_v4;
+mod rumqttc_v5;
+#[path = "../broker/wait.rs"]
+mod wait;
+
+/// Each `version => run(version, shards)` with one shard and with four.
+macro_rules! with_one_and_four_shards {
+    ($($name:ident: $run:expr, $version:expr;)*) => {
+        $(mod $name {
+            #[test]
+            fn with_1_shard() {
+                $run($version, 1);
+            }
+
+            #[test]
+            fn with_4_shards() {
+                $run($version, 4);
+            }
+        })*
+    };
+}
+
+with_one_and_four_shards! {
+    paho_3_1: crate::foreign::paho, "3.1";
+    paho_3_1_1: crate::foreign::paho, "3.1.1";
+    paho_5_0: crate::foreign::paho, "5.0";
+    mqttjs_3_1: crate::foreign::mqttjs, "3.1";
+    mqttjs_3_1_1: crate::foreign::mqttjs, "3.1.1";
+    mqttjs_5_0: crate::foreign::mqttjs, "5.0";
+    mosquitto_3_1: crate::mosquitto::run, "3.1";
+    mosquitto_3_1_1: crate::mosquitto::run, "3.1.1";
+    mosquitto_5_0: crate::mosquitto::run, "5.0";
+    rumqttc_3_1_1: crate::rumqttc_v4::run, "3.1.1";
+    rumqttc_5_0: crate::rumqttc_v5::run, "5.0";
+}
