@@ -10,7 +10,7 @@
 use super::Engine;
 use super::assembly::Assembly;
 use super::connection::{Connection, Held, Origin, Stage};
-use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT};
+use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT, READY_VISITS_PER_TURN};
 use crate::ids::{ConnectionId, ShardId};
 use crate::protocol::{
     Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
@@ -146,7 +146,7 @@ impl Engine {
         self.visit(id, bytes, now);
     }
 
-    /// Goes on with input left over, one visit for each connection on the list.
+    /// Goes on with input left over, one visit for each of the first on the list.
     /// True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
         self.pump_internal(now);
@@ -159,7 +159,7 @@ impl Engine {
                 self.pump_session(id, session, now);
             }
         }
-        for _ in 0..self.clients.ready.len() {
+        for _ in 0..self.clients.ready.len().min(READY_VISITS_PER_TURN) {
             let Some(id) = self.clients.ready.pop_front() else {
                 break;
             };

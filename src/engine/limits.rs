@@ -18,6 +18,10 @@ pub const PACKETS_PER_VISIT: usize = 256;
 /// publisher's burst to a thousand subscribers still leaves in one flush.
 pub const DELIVERIES_PER_VISIT: usize = 32_768;
 
+/// Connections on the ready list that are visited before the shard looks at fresh
+/// input and flushes.
+pub const READY_VISITS_PER_TURN: usize = 16;
+
 /// Work steps (topics looked at) of a retained replay per visit.
 pub const RETAINED_STEPS_PER_VISIT: usize = 4_096;
 
@@ -40,7 +44,7 @@ pub const ASSEMBLY_FREE: usize = 16 << 10;
 pub const OUTBOX_FREE: usize = 16 << 10;
 
 /// Bytes of a packet before its sender is authenticated (mosquitto's figure): a
-/// larger CONNECT closes the connection with 0x95.
+/// larger one closes the connection, unanswered.
 pub const CONNECT_PACKET_SIZE_MAX: u32 = 100_000;
 
 /// Answers owed to one client before reading from it pauses.

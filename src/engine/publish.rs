@@ -6,7 +6,6 @@
 //! HOT PATH: one call per PUBLISH. A QoS 0 message that stays on this shard is
 //! matched and copied into out-buffers straight from the receive buffer.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
@@ -37,9 +36,45 @@ impl Engine {
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
-        let Some(topic) = self.topic_of(id, publish)? else {
+        if !publish.properties.subscription_ids.is_empty() {
+            return Err(ReasonCode::ProtocolError); // [MQTT-3.3.4-6]
+        }
+        let Some(alias) = publish.properties.topic_alias else {
+            return self.publish_to(publish.topic, id, slot, publish, visit, now);
+        };
+        if alias.get() > self.limits.max_topic_alias {
+            return Err(ReasonCode::TopicAliasInvalid); // [MQTT-3.3.2-9]
+        }
+        let Some(connection) = self.clients.open_connection(id) else {
             return Ok(Flow::Stop);
         };
+        // Taken out, so that the topic is borrowed from it and not copied.
+        let mut aliases = connection.inbound_aliases.take().unwrap_or_default();
+        if !publish.topic.is_empty() {
+            aliases.set(alias, publish.topic);
+        }
+        let outcome = match aliases.get(alias) {
+            Some(topic) => self.publish_to(topic, id, slot, publish, visit, now),
+            None => Err(ReasonCode::ProtocolError),
+        };
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.inbound_aliases = Some(aliases);
+        }
+        outcome
+    }
+
+    fn publish_to(
+        &mut self,
+        topic: &str,
+        id: ConnectionId,
+        slot: u32,
+        publish: &Publish<'_>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Result<Flow, Fault> {
+        if !self.topic_within_limits(topic) {
+            return Err(ReasonCode::TopicNameInvalid);
+        }
         if let Some(flow) = self.settle_repeated(slot, publish)? {
             return Ok(flow);
         }
@@ -47,7 +82,7 @@ impl Engine {
             self.hold(id, |held| held.by_stop = true);
             return Ok(Flow::Wait);
         }
-        let Some(targets) = self.admit_publication(&topic, publish.retain) else {
+        let Some(targets) = self.admit_publication(topic, publish.retain) else {
             self.clients.stats.paused_publishers += 1;
             self.hold_by_lane(id);
             return Ok(Flow::Wait);
@@ -63,7 +98,7 @@ impl Engine {
             .message_expiry_interval
             .map(|s| now.plus_seconds(s));
         let publication = Publication::new(
-            &topic,
+            topic,
             pass_through,
             publish.payload,
             publish.qos,
@@ -84,41 +119,6 @@ impl Engine {
         }
         self.owe_acknowledgement(slot, publish, reason, waits);
         Ok(Flow::Continue)
-    }
-
-    /// The topic that a PUBLISH means, its alias looked up or learned.
-    fn topic_of<'p>(
-        &mut self,
-        id: ConnectionId,
-        publish: &Publish<'p>,
-    ) -> Result<Option<Cow<'p, str>>, Fault> {
-        if !publish.properties.subscription_ids.is_empty() {
-            return Err(ReasonCode::ProtocolError); // [MQTT-3.3.4-6]
-        }
-        let maximum = self.limits.max_topic_alias;
-        let Some(connection) = self.clients.open_connection(id) else {
-            return Ok(None);
-        };
-        let topic = match publish.properties.topic_alias {
-            None => Cow::Borrowed(publish.topic),
-            Some(alias) => {
-                if alias.get() > maximum {
-                    return Err(ReasonCode::TopicAliasInvalid); // [MQTT-3.3.2-9]
-                }
-                let aliases = connection.inbound_aliases.get_or_insert_default();
-                if publish.topic.is_empty() {
-                    let known = aliases.get(alias).ok_or(ReasonCode::ProtocolError)?;
-                    Cow::Owned(known.to_owned())
-                } else {
-                    aliases.set(alias, publish.topic);
-                    Cow::Borrowed(publish.topic)
-                }
-            }
-        };
-        if !self.topic_within_limits(&topic) {
-            return Err(ReasonCode::TopicNameInvalid);
-        }
-        Ok(Some(topic))
     }
 
     /// Whether a topic name or filter stays within our bounds.

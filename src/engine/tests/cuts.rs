@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use super::world::{Client, KEPT, Seen, Wish, World};
 use crate::engine::Limits;
 use crate::protocol::{
-    Connect, ConnectProperties, Packet, PacketId, Publish, PublishProperties, QoS, ReasonCode,
-    ReasonProperties, RetainHandling, Subscribe, SubscriptionOptions, SubscriptionRequest,
-    TopicFilter, Unsubscribe, UserProperties,
+    Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
+    ReasonCode, ReasonProperties, RetainHandling, Subscribe, SubscriptionOptions,
+    SubscriptionRequest, TopicFilter, Unsubscribe, UserProperties,
 };
 
 /// One packet of a client.
@@ -134,7 +134,11 @@ pub(super) fn assert_accounts(world: &World) {
 
 /// Everything that a client with this life sees.
 fn live(world: &mut World, bytes: &[u8], cuts: &[usize]) -> (Client, Vec<Seen>) {
-    let client = world.connect("client", KEPT);
+    live_as(KEPT, world, bytes, cuts)
+}
+
+fn live_as(wish: Wish<'_>, world: &mut World, bytes: &[u8], cuts: &[usize]) -> (Client, Vec<Seen>) {
+    let client = world.connect("client", wish);
     let mut seen = world.seen(client);
     let mut rest = bytes;
     for cut in cuts.iter().copied().chain([usize::MAX]) {
@@ -171,6 +175,27 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
+
+    #[test]
+    fn no_bytes_bring_the_broker_down_or_out_of_balance(
+        steps in prop::collection::vec(step(), 1..20),
+        cuts in prop::collection::vec(1..300usize, 0..20),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        old in any::<bool>(),
+    ) {
+        let mut bytes = encode(&steps);
+        for (index, value) in flips {
+            let at = index.index(bytes.len());
+            bytes[at] = value;
+        }
+        let version = if old { ProtocolVersion::V3_1_1 } else { ProtocolVersion::V5 };
+        let mut world = World::new(1, Limits::default());
+        live_as(Wish { version, ..KEPT }, &mut world, &bytes, &cuts);
+        let fresh = world.open(0, version);
+        world.send_bytes(fresh, &bytes);
+        world.settle();
+        assert_accounts(&world);
+    }
 
     #[test]
     fn nothing_is_left_on_any_account_whatever_a_client_did_and_however_it_went(

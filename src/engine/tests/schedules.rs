@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::world::{Client, KEPT, PLAIN, Seen, Wish, World};
+use crate::engine::limits::LANE_CREDIT;
 use crate::engine::{Engine, Limits};
 use crate::protocol::{Packet, QoS, ReasonCode};
 
@@ -82,12 +83,18 @@ struct Play {
 }
 
 impl Play {
-    fn new(shards: u16) -> Self {
+    fn new(shards: u16, credit: u64) -> Self {
         let limits = Limits {
             max_inflight: 3,
             ..Limits::default()
         };
         let mut world = World::new(shards, limits);
+        for engine in &mut world.engines {
+            engine
+                .lanes
+                .iter_mut()
+                .for_each(|lane| lane.credit = credit);
+        }
         let watcher = world.connect("watcher", PLAIN);
         world.subscribe(watcher, "#", QoS::ExactlyOnce);
         world.settle();
@@ -247,14 +254,15 @@ fn answer_to(world: &mut World, connection: Client, seen: &Seen) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
 
     #[test]
     fn what_was_acknowledged_arrives_once_and_in_the_end_nobody_waits(
         events in prop::collection::vec(event(), 1..200),
         shards in 1..4u16,
+        credit in prop_oneof![1..300u64, Just(LANE_CREDIT)],
     ) {
-        let mut play = Play::new(shards);
+        let mut play = Play::new(shards, credit);
         for event in &events {
             play.happen(event);
         }
