@@ -8,6 +8,8 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use io_uring::IoUring;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -24,6 +26,12 @@ const MOST_CONNECTIONS: u64 = 1 << 20;
 
 /// The bit of CAP_IPC_LOCK in a capability mask: locked memory is not counted.
 const CAP_IPC_LOCK: u32 = 14;
+
+/// How long a port may still be in use by a broker that was killed just now.
+const PORT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two looks at such a port.
+const PORT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Whether the kernel has io_uring as the shards use it, and lets us.
 pub(crate) fn check_io_uring() -> Result<(), StartError> {
@@ -158,7 +166,17 @@ pub(crate) fn check_port(address: SocketAddr, dual: bool) -> Result<(), StartErr
     if address.port() == 0 {
         return Ok(());
     }
-    socket(address, dual, false).map(drop)
+    let deadline = Instant::now() + PORT_PATIENCE;
+    loop {
+        match socket(address, dual, false) {
+            // The kernel takes a killed broker's rings apart, and with them its
+            // listeners, some time after the process is gone.
+            Err(StartError::PortInUse(_)) if Instant::now() < deadline => {
+                thread::sleep(PORT_PAUSE);
+            }
+            outcome => return outcome.map(drop),
+        }
+    }
 }
 
 /// A socket bound to the address, not yet listening. `dual`: an IPv6 address

@@ -3,8 +3,6 @@
 //! Owns nothing. The client commands wait here and nowhere else, so that one
 //! thread listens, pings and sends at the same time. Never used by the broker.
 
-#![allow(unsafe_code, reason = "poll(2) has no safe twin in std")]
-
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;

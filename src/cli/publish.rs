@@ -37,7 +37,7 @@ pub(crate) fn run(settings: &PublishSettings) -> Result<(), Failure> {
     let mut link = Link::open(connection)?;
     publisher.console.trace(format_args!("sending CONNECT"));
     let result = publisher.run(&mut link);
-    if result.is_ok() {
+    if is_connected(&link.session) && publisher.leave(&mut link).is_ok() {
         publisher.console.trace(format_args!("sending DISCONNECT"));
     }
     // The text is complete even where standard output is closed.
@@ -156,7 +156,7 @@ impl Publisher<'_> {
         loop {
             self.publish(link)?;
             if self.is_done(link) {
-                return self.leave(link);
+                return Ok(());
             }
             let result = self.turn(link);
             if let Some(code) = self.refused {
@@ -263,14 +263,10 @@ impl Publisher<'_> {
         is_connected(&link.session) && self.source.is_exhausted() && link.session.is_settled()
     }
 
-    fn leave(&mut self, link: &mut Link<'_>) -> Result<(), Failure> {
-        let farewell = self
-            .settings
-            .connection
-            .disconnect(ReasonCode::NORMAL_DISCONNECTION);
-        link.session
-            .disconnect(&farewell)
-            .map_err(|error| Failure::new(CLIENT_USAGE, format_args!("Error: {error}.")))
+    fn leave(&self, link: &mut Link<'_>) -> Result<(), SendError> {
+        let connection = &self.settings.connection;
+        let farewell = connection.disconnect(ReasonCode::NORMAL_DISCONNECTION);
+        link.session.disconnect(&farewell)
     }
 
     /// A stream of lines outlives its connection; a single message does not.

@@ -116,12 +116,15 @@ impl Subscriber<'_> {
         } else if deadline.is_some_and(|deadline| deadline <= link.now()) {
             self.end = Some(End::TimedOut);
         }
+        // What follows in the buffer is not even acknowledged: a persistent session
+        // gets it next time.
         link.events(|session, event| {
             self.handle(session, &event);
-            !matches!(
-                self.end,
-                Some(End::Failed(_) | End::Stopped | End::TimedOut)
-            )
+            match &self.end {
+                None => true,
+                Some(End::Done) => !self.is_settled(session),
+                Some(End::Stopped | End::TimedOut | End::Failed(_)) => false,
+            }
         })
     }
 
@@ -312,7 +315,9 @@ impl Subscriber<'_> {
     /// Leaves, once there is a reason to and nothing is left to do for it.
     fn finish(&mut self, link: &mut Link<'_>) -> Option<Result<(), Failure>> {
         let (reason, result) = match self.end.as_ref()? {
-            End::Done if !self.removals.is_empty() || !link.session.is_settled() => return None,
+            End::Done if is_connected(&link.session) && !self.is_settled(&link.session) => {
+                return None;
+            }
             End::Done => (ReasonCode::NORMAL_DISCONNECTION, Ok(())),
             // Whoever set a will wants to hear of an end that was not planned.
             End::Stopped => (ReasonCode::DisconnectWithWill, Ok(())),
@@ -329,6 +334,11 @@ impl Subscriber<'_> {
             }
         }
         Some(result)
+    }
+
+    /// Whether nothing is left to be cleared or answered.
+    fn is_settled(&self, session: &Session) -> bool {
+        self.removals.is_empty() && session.is_settled()
     }
 
     fn fail(&mut self, code: u8, message: impl std::fmt::Display) {

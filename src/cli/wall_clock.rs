@@ -1,12 +1,7 @@
 //! The time of day, as `sub -F` prints it.
 //!
-//! Owns nothing. The one file of the command line that calls into the C library:
+//! Owns nothing. Beside `poll.rs` the one file here that calls into the C library:
 //! time zones and strftime(3) live there. Never used by the broker.
-
-#![allow(
-    unsafe_code,
-    reason = "strftime(3) and localtime_r(3) have no safe twin in std"
-)]
 
 use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;

@@ -8,13 +8,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::connection::{Connection, Stage};
-use super::limits::{Limits, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use super::limits::{Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 use super::publication::Shapes;
 use super::registry::Registry;
 use super::slots::Slots;
 use super::stats::Stats;
 use crate::ids::ConnectionId;
-use crate::protocol::Packet;
+use crate::protocol::{Packet, ProtocolVersion};
 
 /// Connections, sessions, and what is to be done about them.
 #[derive(Debug)]
@@ -33,11 +33,13 @@ pub struct Clients {
     pub closes: VecDeque<ConnectionId>,
     /// Connections that have input left over.
     pub ready: VecDeque<ConnectionId>,
+    /// Connections with nothing to flush that wait for room in the shard's total.
+    pub starved: VecDeque<ConnectionId>,
     /// Connections that may be read from again.
     pub resumed: Vec<ConnectionId>,
-    /// Bytes in all out-buffers (as far as they were not yet found empty again).
+    /// Bytes in all out-buffers, each as of its last delivery or its last flush.
     pub outbox_total: usize,
-    /// Bytes of input that waits in assembly buffers.
+    /// Bytes of memory of all assembly buffers.
     pub assembly_total: usize,
     /// Bytes of messages queued in sessions.
     pub queued_total: usize,
@@ -57,6 +59,7 @@ impl Clients {
             dirty: Vec::new(),
             closes: VecDeque::new(),
             ready: VecDeque::new(),
+            starved: VecDeque::new(),
             resumed: Vec::new(),
             outbox_total: 0,
             assembly_total: 0,
@@ -73,13 +76,56 @@ impl Clients {
             .filter(|connection| connection.stage != Stage::Closing)
     }
 
-    /// Whether a connection's out-buffer has room for ordinary traffic.
+    /// Whether a connection's out-buffer has room for a message of so many bytes.
     #[must_use]
-    pub fn has_room(&self, connection: &Connection) -> bool {
-        // An empty out-buffer always has room for one packet, whatever its size and
-        // whatever the others hold: nobody starves.
+    pub fn has_room(&self, connection: &Connection, bytes: usize) -> bool {
+        let within_total = self.outbox_total < self.limits.shard_outbox_bytes;
+        if connection.outbox.is_empty() {
+            // However much the others hold, small messages go on: nobody starves.
+            within_total || bytes <= OUTBOX_FREE
+        } else {
+            within_total && connection.outbox.len() < self.limits.max_outbox_bytes
+        }
+    }
+
+    /// The same for a message that is kept until there is room. Where no flush of the
+    /// connection itself will tell, it is listed among the starved.
+    pub(super) fn has_room_or_starves(&mut self, id: ConnectionId, bytes: usize) -> bool {
+        let Some(connection) = self.connections.get(id.slot, id.generation) else {
+            return false;
+        };
+        let has_room = self.has_room(connection, bytes);
+        if !has_room
+            && connection.outbox.is_empty()
+            && let Some(connection) = self.open_connection(id)
+            && !std::mem::replace(&mut connection.starves, true)
+        {
+            self.starved.push_back(id);
+        }
+        has_room
+    }
+
+    /// A connection that waits for the shard's out-buffers, once there is room.
+    pub(super) fn next_starved(&mut self) -> Option<ConnectionId> {
+        if self.outbox_total >= self.limits.shard_outbox_bytes {
+            return None;
+        }
+        let id = self.starved.pop_front()?;
+        if let Some(connection) = self.open_connection(id) {
+            connection.starves = false;
+        }
+        Some(id)
+    }
+
+    /// Whether the client's packets may still be handled, which mostly means that they
+    /// are answered. Answers have a share of the out-buffer beyond that of messages,
+    /// so that a subscriber with more messages than it takes is still heard.
+    #[must_use]
+    pub fn has_room_for_answers(&self, connection: &Connection) -> bool {
+        let largest = self.limits.max_packet_size as usize;
+        let messages = self.limits.max_outbox_bytes.saturating_add(largest);
         connection.outbox.is_empty()
-            || (connection.outbox.len() < self.limits.max_outbox_bytes
+            || (connection.outbox.len() < messages.saturating_add(self.limits.max_outbox_bytes)
                 && self.outbox_total < self.limits.shard_outbox_bytes)
     }
 
@@ -98,28 +144,57 @@ impl Clients {
         }
         // The buffer is taken out while `append` may look at the whole connection.
         let mut buffer = std::mem::take(connection.outbox.buffer());
-        let before = buffer.len();
         let result = append(connection, &mut buffer, &mut self.shapes);
-        let added = buffer.len() - before;
         *connection.outbox.buffer() = buffer;
-        connection.outbox.charged += added;
-        self.outbox_total += added;
-        if !connection.outbox.dirty && !connection.outbox.is_empty() {
+        // What was sent meanwhile counts no more, so that an out-buffer which is
+        // never quite empty is charged with what it holds.
+        let held = connection.outbox.len();
+        let charged = std::mem::replace(&mut connection.outbox.charged, held);
+        self.outbox_total = self.outbox_total - charged + held;
+        if held == 0 {
+            let buffer = connection.outbox.take_buffer();
+            self.spare(buffer);
+        } else if !connection.outbox.dirty {
             connection.outbox.dirty = true;
             self.dirty.push(id);
         }
         Some(result)
     }
 
-    /// Sends one packet, whatever the bounds: answers are bounded by what they answer.
+    /// Sends one packet, whatever our bounds: answers are bounded by what they answer.
     pub fn send(&mut self, id: ConnectionId, packet: &Packet<'_>) {
-        self.write(id, |connection, out, _| {
-            let encoded = packet.encode(connection.version, out);
+        self.send_bounded(id, |version, out| {
+            let encoded = packet.encode(version, out);
             debug_assert!(
                 encoded.is_ok(),
                 "the broker's own packets are valid: {packet:?}"
             );
         });
+    }
+
+    /// Sends a packet that is encoded already.
+    pub fn send_encoded(&mut self, id: ConnectionId, packet: &[u8]) {
+        self.send_bounded(id, |_, out| out.extend_from_slice(packet));
+    }
+
+    /// Sends a packet unless it is larger than the client accepts [MQTT-3.1.2-24].
+    fn send_bounded(
+        &mut self,
+        id: ConnectionId,
+        encode: impl FnOnce(ProtocolVersion, &mut Vec<u8>),
+    ) {
+        let fits = self.write(id, |connection, out, _| {
+            let start = out.len();
+            encode(connection.version, out);
+            let fits = out.len() - start <= connection.maximum_packet_size as usize;
+            if !fits {
+                out.truncate(start);
+            }
+            fits
+        });
+        if fits == Some(false) {
+            self.stats.dropped_too_large += 1;
+        }
     }
 
     /// The out-buffer was found empty: its bytes no longer count, and it is lent to
@@ -148,8 +223,7 @@ impl Clients {
             connection.stage = Stage::Closing;
             connection.reading_paused = true;
             let unhandled = connection.assembly.take();
-            connection.replays = None;
-            self.assembly_total -= unhandled.map_or(0, |assembly| assembly.len());
+            self.assembly_total -= unhandled.map_or(0, |assembly| assembly.footprint());
             self.closes.push_back(id);
         }
     }

@@ -11,7 +11,7 @@ use super::input::Flow;
 use crate::ids::ConnectionId;
 use crate::protocol::{
     ConnAck, ConnAckProperties, Connect, DecodeError, Disconnect, Frame, Packet, ProtocolVersion,
-    ReasonCode,
+    ReasonCode, ReasonProperties,
 };
 use crate::session::Session;
 use crate::session::handshake::{self, Agreement};
@@ -33,6 +33,12 @@ impl Engine {
                 return Flow::Leave(home);
             }
         }
+        if let (Some(maximum), Some(connection)) = (
+            connect.properties.maximum_packet_size,
+            self.clients.open_connection(id),
+        ) {
+            connection.maximum_packet_size = maximum.get();
+        }
         let offer = self.limits.offer();
         let terms = match handshake::agree(connect, &offer) {
             Ok(_) if self.stopping => Err(ReasonCode::ServerShuttingDown),
@@ -51,11 +57,18 @@ impl Engine {
             .is_empty()
             .then(|| self.assign_client_id());
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
-        let (session, present) = self.open_session(client_id, terms.clean_start, now);
-        self.attach(id, session, connect, &terms, now);
         let told = assigned
             .as_deref()
             .filter(|_| connect.version == ProtocolVersion::V5);
+        if !connack_fits(
+            &handshake::accept(connect, &terms, &offer, true, told),
+            &terms,
+        ) {
+            self.refuse(id, connect.version, client_id, ReasonCode::PacketTooLarge);
+            return Flow::Stop;
+        }
+        let (session, present) = self.open_session(client_id, terms.clean_start, now);
+        self.attach(id, session, connect, &terms, now);
         let connack = handshake::accept(connect, &terms, &offer, present, told);
         self.clients.send(id, &Packet::ConnAck(connack));
         if let Some(connection) = self.clients.open_connection(id) {
@@ -134,10 +147,9 @@ impl Engine {
         let Some(session) = self.clients.sessions.at_mut(slot) else {
             return;
         };
-        let Some(earlier) = session.connection.take() else {
+        let Some(earlier) = session.forget_connection() else {
             return;
         };
-        session.answers.forget_requests();
         // The will of the earlier connection is due, unless its delay gives the
         // client the time that it has just used [MQTT-3.1.3-9].
         let will = session.will.take();
@@ -147,6 +159,8 @@ impl Engine {
         );
         self.send_disconnect(earlier, ReasonCode::SessionTakenOver);
         self.clients.close(earlier);
+        self.pause_replays(slot);
+        self.settle_answers(slot);
         if let Some(will) = will
             && !(session_goes_on && will.delay_interval > 0)
         {
@@ -203,11 +217,28 @@ impl Engine {
             return;
         };
         if connection.version == ProtocolVersion::V5 && connection.session().is_some() {
-            let disconnect = Disconnect {
+            // Spelled out where it fits [MQTT-3.14.2-3]; some clients look at the code
+            // only when properties follow it.
+            let spelled = Disconnect {
                 reason,
+                properties: ReasonProperties {
+                    reason_string: Some(reason.name()),
+                    ..ReasonProperties::default()
+                },
                 ..Disconnect::default()
             };
-            self.clients.send(id, &Packet::Disconnect(disconnect));
+            let mut encoded = Vec::new();
+            let fits = spelled.encode(ProtocolVersion::V5, &mut encoded).is_ok()
+                && encoded.len() <= connection.maximum_packet_size as usize;
+            let packet = if fits {
+                spelled
+            } else {
+                Disconnect {
+                    reason,
+                    ..Disconnect::default()
+                }
+            };
+            self.clients.send(id, &Packet::Disconnect(packet));
         }
     }
 
@@ -225,6 +256,16 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether the client accepts a packet as large as its CONNACK [MQTT-3.1.2-24].
+fn connack_fits(connack: &ConnAck<'_>, terms: &Agreement) -> bool {
+    let mut encoded = Vec::new();
+    terms.maximum_packet_size == u32::MAX
+        || (Packet::ConnAck(*connack)
+            .encode(terms.version, &mut encoded)
+            .is_ok()
+            && encoded.len() <= terms.maximum_packet_size as usize)
 }
 
 /// The protocol level that a CONNECT asks for, wherever its name ends.

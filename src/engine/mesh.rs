@@ -19,9 +19,8 @@ impl Engine {
     /// A batch from another shard.
     pub fn handle_peer(&mut self, from: ShardId, batch: PeerBatch, now: Timestamp) {
         let PeerBatch { items, receipt } = batch;
-        if self.lanes[from.index()].learn(receipt) {
-            self.on_progress(from, now);
-        }
+        // Items first: what the receipt accepts (a Leave, say) came after what the same
+        // batch brings, and the answer to it must not overtake that [MQTT-3.10.4-2].
         for item in items {
             let queues = !matches!(item, PeerItem::GroupDelivery(_));
             if queues && (self.lanes[from.index()].has_deferred() || !self.may_handle(&item)) {
@@ -29,6 +28,9 @@ impl Engine {
             } else {
                 self.handle_item(from, item, now);
             }
+        }
+        if self.lanes[from.index()].learn(receipt) {
+            self.on_progress(from, now);
         }
         self.pump_internal(now);
     }

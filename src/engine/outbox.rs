@@ -12,7 +12,7 @@ pub struct Outbox {
     buffer: Vec<u8>,
     /// Bytes of `buffer` that are sent already; never more than its length.
     sent: usize,
-    /// Bytes counted in the shard's total since the outbox was last empty.
+    /// Bytes counted in the shard's total: what it held when it was last written to.
     pub(super) charged: usize,
     /// Whether the connection is on the shard's list of dirty ones.
     pub(super) dirty: bool,

@@ -57,7 +57,7 @@ counters! {
     dropped_queue_full,
     /// Deliveries dropped because the message had expired.
     dropped_expired,
-    /// Deliveries dropped because the packet exceeds the client's maximum.
+    /// Deliveries and answers dropped because the packet exceeds the client's maximum.
     dropped_too_large,
     /// Messages not retained because the store was full.
     dropped_retained_full,

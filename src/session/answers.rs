@@ -79,11 +79,15 @@ impl Answers {
         answer
     }
 
-    /// The connection is gone: answers to requests are owed to nobody any more.
-    /// Those to publications stay, because they belong to the session.
-    pub fn forget_requests(&mut self) {
+    /// The connection is gone. Its requests are owed nothing any more, and neither
+    /// are its QoS 1 messages: they come again [MQTT-4.4.0-1], and a PUBACK for the
+    /// first copy would then answer whatever carries that identifier by now. What is
+    /// known of QoS 2 messages belongs to the session and stays.
+    ///
+    /// What was behind a forgotten answer may be due: the caller settles.
+    pub fn forget_connection(&mut self) {
         if let Some(owed) = &mut self.owed {
-            owed.retain(|(_, answer)| !matches!(answer, Answer::Request(_)));
+            owed.retain(|(_, answer)| matches!(answer, Answer::PubRec(..)));
             if owed.is_empty() {
                 self.owed = None;
             }
@@ -119,12 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_is_owed_no_suback_but_its_session_keeps_the_publish_answers() {
+    fn a_lost_connection_is_owed_neither_suback_nor_puback_but_its_session_keeps_pubrec() {
+        let received = Answer::PubRec(PacketId::new(2).expect("not zero"), ReasonCode::Success);
         let mut answers = Answers::default();
         answers.push(wait(1), Answer::Request(Box::new([0x90])));
         answers.push(wait(2), ack(1));
-        answers.forget_requests();
-        assert_eq!(answers.next(|_| true), Some(ack(1)));
+        answers.push(wait(3), received.clone());
+        answers.forget_connection();
+        assert_eq!(answers.next(|_| true), Some(received));
         assert!(answers.is_empty());
     }
 }

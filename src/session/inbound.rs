@@ -18,14 +18,25 @@ pub enum Receipt {
     Answered,
 }
 
+/// A QoS 2 identifier between PUBLISH and PUBREL.
+#[derive(Clone, Copy, Debug)]
+struct ExactlyOnce {
+    packet_id: PacketId,
+    /// PUBREC was sent.
+    answered: bool,
+    /// Its PUBLISH came on the present connection, so that it uses up a part of the
+    /// receive maximum until PUBCOMP.
+    counts: bool,
+}
+
 /// The receiving state of one client.
 #[derive(Debug, Default)]
 pub struct Inbound {
-    /// QoS 2 identifiers between PUBLISH and PUBREL, sorted; the flag tells that
-    /// PUBREC was sent. At most 65,535 of four bytes.
-    exactly_once: Vec<(PacketId, bool)>,
-    /// QoS 1 messages whose PUBACK has not been sent.
-    open_at_least_once: u32,
+    /// Sorted by identifier; at most 65,535 of four bytes.
+    exactly_once: Vec<ExactlyOnce>,
+    /// PUBLISH packets of the present connection that count against the receive
+    /// maximum. Each connection begins anew (MQTT 5.0, section 4.9).
+    open: u32,
     /// What the client was told it may have open; zero means no bound (3.x).
     receive_maximum: u16,
 }
@@ -36,26 +47,28 @@ impl Inbound {
         self.receive_maximum = receive_maximum;
     }
 
-    /// The connection is gone: QoS 1 messages without PUBACK will come again.
+    /// The connection is gone: messages without an answer will come again.
     pub fn detach(&mut self) {
-        self.open_at_least_once = 0;
+        self.open = 0;
+        for entry in &mut self.exactly_once {
+            entry.counts = false;
+        }
     }
 
     /// Whether one more message exceeds the receive maximum [MQTT-3.3.4-9].
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
-        let open = self.exactly_once.len() + self.open_at_least_once as usize;
-        self.receive_maximum > 0 && open >= usize::from(self.receive_maximum)
+        self.receive_maximum > 0 && self.open >= u32::from(self.receive_maximum)
     }
 
     /// A QoS 1 message is being published; PUBACK follows.
     pub fn open(&mut self) {
-        self.open_at_least_once += 1;
+        self.open += 1;
     }
 
     /// PUBACK goes out.
     pub fn close(&mut self) {
-        self.open_at_least_once = self.open_at_least_once.saturating_sub(1);
+        self.open = self.open.saturating_sub(1);
     }
 
     /// What a QoS 2 PUBLISH with this identifier would be.
@@ -63,7 +76,7 @@ impl Inbound {
     pub fn peek(&self, packet_id: PacketId) -> Receipt {
         match self.find(packet_id) {
             Err(_) => Receipt::New,
-            Ok(index) if self.exactly_once[index].1 => Receipt::Answered,
+            Ok(index) if self.exactly_once[index].answered => Receipt::Answered,
             Ok(_) => Receipt::Open,
         }
     }
@@ -71,27 +84,36 @@ impl Inbound {
     /// Stores the identifier of a new QoS 2 message [MQTT-4.3.3-8].
     pub fn store(&mut self, packet_id: PacketId) {
         if let Err(index) = self.find(packet_id) {
-            self.exactly_once.insert(index, (packet_id, false));
+            self.open += 1;
+            let entry = ExactlyOnce {
+                packet_id,
+                answered: false,
+                counts: true,
+            };
+            self.exactly_once.insert(index, entry);
         }
     }
 
     /// PUBREC goes out for this identifier, or would if the client were there.
     pub fn answered(&mut self, packet_id: PacketId) {
         if let Ok(index) = self.find(packet_id) {
-            self.exactly_once[index].1 = true;
+            self.exactly_once[index].answered = true;
         }
     }
 
     /// PUBREL arrived: the identifier is free again. False when it was not open.
     pub fn release(&mut self, packet_id: PacketId) -> bool {
-        self.find(packet_id)
-            .map(|index| self.exactly_once.remove(index))
-            .is_ok()
+        let Ok(index) = self.find(packet_id) else {
+            return false;
+        };
+        let entry = self.exactly_once.remove(index);
+        self.open -= u32::from(entry.counts);
+        true
     }
 
     fn find(&self, packet_id: PacketId) -> Result<usize, usize> {
         self.exactly_once
-            .binary_search_by_key(&packet_id, |(id, _)| *id)
+            .binary_search_by_key(&packet_id, |entry| entry.packet_id)
     }
 }
 
@@ -125,6 +147,23 @@ mod tests {
         inbound.store(id(1));
         assert!(inbound.is_exhausted(), "[MQTT-3.3.4-9]");
         inbound.close();
+        assert!(!inbound.is_exhausted());
+    }
+
+    #[test]
+    fn the_receive_maximum_begins_anew_with_each_connection() {
+        let mut inbound = Inbound::default();
+        inbound.attach(1);
+        inbound.store(id(1));
+        inbound.answered(id(1));
+        inbound.detach();
+        inbound.attach(1);
+        assert!(!inbound.is_exhausted(), "MQTT 5.0, section 4.9");
+        inbound.store(id(2));
+        assert!(inbound.is_exhausted());
+        assert!(inbound.release(id(1)), "counts no more, but is known");
+        assert!(inbound.is_exhausted());
+        assert!(inbound.release(id(2)));
         assert!(!inbound.is_exhausted());
     }
 }

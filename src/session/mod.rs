@@ -104,15 +104,21 @@ impl Session {
         self.inbound.attach(terms.receive_maximum);
     }
 
+    /// The connection is gone, and with it everything that was only its own.
+    /// Answers that waited behind what is forgotten may be due: the caller settles.
+    pub fn forget_connection(&mut self) -> Option<ConnectionId> {
+        self.outbound.detach();
+        self.inbound.detach();
+        self.answers.forget_connection();
+        self.connection.take()
+    }
+
     /// The connection is gone. What is due afterwards is put into `absence`.
     ///
     /// The will is due after its delay or with the session's end, whichever comes
     /// first [MQTT-3.1.3-9]; the caller has taken it out where it must not be sent.
     pub fn detach(&mut self, now: Timestamp) {
-        self.connection = None;
-        self.outbound.detach();
-        self.inbound.detach();
-        self.answers.forget_requests();
+        self.forget_connection();
         let ends_at = match self.expiry_interval {
             NEVER_EXPIRES => None,
             seconds => Some(now.plus_seconds(seconds)),

@@ -130,6 +130,21 @@ pub fn limit(command: &mut Command, resource: libc::__rlimit_resource_t, value: 
     }
 }
 
+/// Gives the process to be so many descriptors that it knows nothing of.
+pub fn inherit_descriptors(command: &mut Command, count: usize) {
+    // SAFETY: dup is async-signal-safe and takes no pointer.
+    unsafe {
+        command.pre_exec(move || {
+            for _ in 0..count {
+                if libc::dup(libc::STDERR_FILENO) < 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
 impl Broker {
     pub fn start(shards: usize, options: &[&str]) -> Self {
         Self::serve(command(shards, options), 1)
@@ -191,27 +206,6 @@ impl Broker {
     /// One per listener, in the order of the options.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
-    }
-
-    /// Lets the running process open only so many descriptors more.
-    pub fn limit_descriptors_to_what_is_open_and(&self, more: u64) {
-        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it is running");
-        // The lowest free number is used, so the count is the limit where there are no gaps.
-        let limit = u64::try_from(open.count()).expect("a count") + more;
-        let limit = libc::rlimit {
-            rlim_cur: limit,
-            rlim_max: limit,
-        };
-        // SAFETY: prlimit reads the limit, which outlives the call; no old one is asked for.
-        let result = unsafe {
-            libc::prlimit(
-                self.id(),
-                libc::RLIMIT_NOFILE,
-                &raw const limit,
-                std::ptr::null_mut(),
-            )
-        };
-        assert_eq!(result, 0, "the limit can be lowered");
     }
 
     fn id(&self) -> libc::pid_t {

@@ -8,7 +8,7 @@ pub mod incoming;
 pub mod outgoing;
 pub mod properties;
 
-pub use incoming::{Ack, ConnAck, Disconnect, Packet, SubAck};
+pub use incoming::{Ack, ConnAck, Packet, SubAck};
 pub use outgoing::{Connect, Publish, Will};
 pub use properties::{Properties, property};
 

@@ -67,9 +67,14 @@ pub(super) struct RawConnection {
     /// Address to connect from
     #[arg(short = 'A', value_name = "ADDR", allow_hyphen_values = true)]
     pub(super) bind: Option<String>,
-    /// User, password, host, port and topic as
-    /// mqtt://[username[:password]@]host[:port]/topic
-    #[arg(short = 'L', long, allow_hyphen_values = true)]
+    // Written as an attribute: rustdoc would take the brackets for links.
+    #[arg(
+        short = 'L',
+        long,
+        allow_hyphen_values = true,
+        help = "User, password, host, port and topic as \
+                mqtt://[username[:password]@]host[:port]/topic"
+    )]
     pub(super) url: Option<String>,
     /// User name
     #[arg(short, long, allow_hyphen_values = true)]

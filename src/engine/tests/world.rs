@@ -3,8 +3,8 @@
 //! Owns the streams of its clients. Nothing here sleeps: time is set by the test,
 //! and mesh batches move when the test says so.
 
-use std::collections::{HashMap, VecDeque};
-use std::num::NonZeroU16;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
 use ahash::RandomState;
@@ -65,6 +65,8 @@ pub struct Wish<'a> {
     pub expiry: Option<u32>,
     pub keep_alive: u16,
     pub receive_maximum: Option<u16>,
+    pub maximum_packet_size: Option<u32>,
+    pub topic_alias_maximum: Option<u16>,
     pub will: Option<(&'a str, &'a str, u32)>,
 }
 
@@ -75,6 +77,8 @@ pub const PLAIN: Wish<'static> = Wish {
     expiry: None,
     keep_alive: 0,
     receive_maximum: None,
+    maximum_packet_size: None,
+    topic_alias_maximum: None,
     will: None,
 };
 
@@ -93,7 +97,7 @@ pub struct World {
     streams: Vec<Stream>,
     by_connection: HashMap<(usize, ConnectionId), usize>,
     /// Batches under way, per (from, to).
-    lanes: HashMap<(usize, usize), VecDeque<PeerBatch>>,
+    lanes: BTreeMap<(usize, usize), VecDeque<PeerBatch>>,
 }
 
 impl World {
@@ -119,7 +123,7 @@ impl World {
             budget: ConnectionBudget::new(1_000),
             streams: Vec::new(),
             by_connection: HashMap::new(),
-            lanes: HashMap::new(),
+            lanes: BTreeMap::new(),
         }
     }
 
@@ -149,6 +153,13 @@ impl World {
 
     /// Connects and moves everything until all is quiet.
     pub fn connect(&mut self, client_id: &str, wish: Wish<'_>) -> Client {
+        let client = self.begin_connect(client_id, wish);
+        self.settle();
+        client
+    }
+
+    /// Sends CONNECT on a fresh stream.
+    pub fn begin_connect(&mut self, client_id: &str, wish: Wish<'_>) -> Client {
         let client = self.open(self.streams.len() % self.engines.len(), wish.version);
         let will = wish.will.map(|(topic, payload, delay)| Will {
             qos: QoS::AtLeastOnce,
@@ -165,6 +176,8 @@ impl World {
             properties: ConnectProperties {
                 session_expiry_interval: wish.expiry,
                 receive_maximum: wish.receive_maximum.and_then(NonZeroU16::new),
+                maximum_packet_size: wish.maximum_packet_size.and_then(NonZeroU32::new),
+                topic_alias_maximum: wish.topic_alias_maximum,
                 ..ConnectProperties::default()
             },
             client_id,
@@ -173,7 +186,6 @@ impl World {
             password: None,
         };
         self.send(client, &Packet::Connect(connect));
-        self.settle();
         client
     }
 
@@ -210,6 +222,22 @@ impl World {
             topic,
             packet_id: PacketId::new(id),
             properties: PublishProperties::default(),
+            payload: payload.as_bytes(),
+        };
+        self.send(client, &Packet::Publish(publish));
+    }
+
+    pub fn publish_expiring(&mut self, client: Client, topic: &str, payload: &str, seconds: u32) {
+        let publish = Publish {
+            dup: false,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic,
+            packet_id: PacketId::new(1),
+            properties: PublishProperties {
+                message_expiry_interval: Some(seconds),
+                ..PublishProperties::default()
+            },
             payload: payload.as_bytes(),
         };
         self.send(client, &Packet::Publish(publish));
@@ -269,12 +297,32 @@ impl World {
         self.settle();
     }
 
+    /// The client leaves, and its session expires after so many seconds.
+    pub fn disconnect_with(&mut self, client: Client, session_expiry_interval: u32) {
+        let disconnect = Disconnect {
+            session_expiry_interval: Some(session_expiry_interval),
+            ..Disconnect::default()
+        };
+        self.send(client, &Packet::Disconnect(disconnect));
+        self.settle();
+    }
+
     /// The network takes the client away.
     pub fn lose(&mut self, client: Client) {
+        self.cut(client);
+        self.settle();
+    }
+
+    /// The network takes the client away while everything else stands still.
+    pub fn cut(&mut self, client: Client) {
         let stream = &self.streams[client.0];
         let (shard, id) = (stream.shard, stream.id);
         self.engines[shard].handle_lost(id, LostCause::EndOfStream, self.now);
-        self.settle();
+    }
+
+    /// The shard that serves a client.
+    pub fn shard_of(&self, client: Client) -> usize {
+        self.streams[client.0].shard
     }
 
     /// A client that reads nothing any more, or again.
@@ -386,6 +434,31 @@ impl World {
 
     pub fn is_closed(&self, client: Client) -> bool {
         self.streams[client.0].closed
+    }
+
+    /// Bytes of each packet that has arrived since the last look.
+    pub fn sizes(&mut self, client: Client) -> Vec<usize> {
+        let bytes = std::mem::take(&mut self.streams[client.0].received);
+        let (mut rest, mut sizes) = (&bytes[..], Vec::new());
+        while let Ok(Split::Complete { size, .. }) = split(rest, u32::MAX) {
+            sizes.push(size);
+            rest = &rest[size..];
+        }
+        sizes
+    }
+
+    /// The client takes some of what is owed to it, if it reads at all.
+    pub fn read_some(&mut self, client: Client, bytes: usize) {
+        let stream = &mut self.streams[client.0];
+        let outbox = self.engines[stream.shard].outbox(stream.id).expect("open");
+        let taken = bytes.min(outbox.len());
+        stream
+            .received
+            .extend_from_slice(&outbox.pending()[..taken]);
+        outbox.advance(taken);
+        if outbox.is_empty() {
+            self.engines[stream.shard].handle_flushed(stream.id, self.now);
+        }
     }
 
     /// What has arrived since the last look.

@@ -51,7 +51,7 @@ fn mqtt_4_12_0_6_without_a_method_the_broker_names_none(broker: &Broker) {
     assert!(!answer.properties.has(property::AUTHENTICATION_DATA));
 }
 
-// [MQTT-4.12.1-2] [MQTT-4.13.1-1]
+// [MQTT-4.12.1-2] [MQTT-4.12.0-7] [MQTT-4.13.1-1]
 fn mqtt_4_12_1_2_auth_without_a_method_in_connect_ends_the_connection(broker: &Broker) {
     for reason in [SUCCESS, CONTINUE_AUTHENTICATION, RE_AUTHENTICATE] {
         let mut client = Client::v5(broker);

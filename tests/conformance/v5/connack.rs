@@ -43,7 +43,7 @@ fn mqtt_3_2_2_6_a_refusal_has_no_session_present_and_ends_the_connection(broker:
     );
 }
 
-// [MQTT-3.2.2-9] [MQTT-3.2.2-12] [MQTT-3.2.2-13]
+// [MQTT-3.2.2-9]
 fn mqtt_3_2_2_9_what_connack_does_not_deny_can_be_used(broker: &Broker) {
     let topic = unique("t");
     let will = Will::new(&unique("w"), "x").qos(2).retain();

@@ -342,8 +342,8 @@ fn mqtt_3_1_2_28_no_response_information_unless_asked_for(broker: &Broker) {
     }
 }
 
-// [MQTT-7.0.0-2]
-fn mqtt_7_0_0_2_nothing_but_the_specification_is_needed(broker: &Broker) {
+// [MQTT-4.2.0-1]
+fn mqtt_4_2_0_1_the_shortest_connect_is_enough(broker: &Broker) {
     // The shortest CONNECT there is, and a message through the broker.
     let (mut publisher, mut subscriber) = pair(broker, Version::V5);
     let topic = unique("t");
@@ -376,5 +376,5 @@ promises!(
     mqtt_3_1_4_5_packets_may_follow_connect_without_waiting,
     mqtt_3_1_4_6_nothing_after_a_refused_connect_is_processed,
     mqtt_4_2_0_1_packets_may_come_in_any_pieces,
-    mqtt_7_0_0_2_nothing_but_the_specification_is_needed,
+    mqtt_4_2_0_1_the_shortest_connect_is_enough,
 );

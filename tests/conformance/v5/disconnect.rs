@@ -45,9 +45,10 @@ fn mqtt_3_14_2_1_every_form_of_disconnect_ends_the_connection(broker: &Broker) {
     }
 }
 
-// [MQTT-3.14.4-1] [MQTT-3.14.4-2]
+// [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-3.14.2-2]
 fn mqtt_3_14_4_1_after_its_disconnect_the_broker_says_nothing_and_closes(broker: &Broker) {
-    // `expect_error` reads to the end; messages for the old connection stay unsent.
+    // `expect_error` reads to the end, and the reader knows what a server's DISCONNECT may carry;
+    // messages for the old connection stay unsent.
     let topic = unique("t");
     let connect = Connect::v5(&unique("c")).resume().expiry(60);
     let mut old = Client::connect(broker, &connect);

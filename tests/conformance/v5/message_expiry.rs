@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::broker::{Broker, unique};
-use crate::support::client::{Client, pair};
+use crate::support::client::{Client, let_pass, pair};
 use crate::support::wire::{Connect, Publish, Version, Will, property};
 
 /// Real time beyond an interval of one second.
@@ -37,7 +37,7 @@ fn mqtt_3_3_2_5_what_waits_too_long_for_a_client_is_dropped(broker: &Broker) {
         publisher.publish_with(Publish::new(&topic, payload).qos(qos).expiry(expiry));
     }
     publisher.publish(&topic, "e", 2);
-    std::thread::sleep(PAST_ONE_SECOND);
+    let_pass(PAST_ONE_SECOND);
     let mut client = Client::connect(broker, &connect);
     let expiry = expiry_of(&client.expect_message("c")).expect("the rest of it");
     assert!((95..=98).contains(&expiry), "{expiry}");
@@ -58,7 +58,7 @@ fn mqtt_3_3_2_5_what_waits_too_long_behind_the_quota_is_dropped(broker: &Broker)
     publisher.publish_with(Publish::new(&topic, "short").qos(1).expiry(1));
     publisher.publish_with(Publish::new(&topic, "long").qos(1).expiry(100));
     let open = client.expect_publish();
-    std::thread::sleep(PAST_ONE_SECOND);
+    let_pass(PAST_ONE_SECOND);
     client.acknowledge(&open);
     let got = client.expect_message("long");
     let expiry = expiry_of(&got).expect("the rest of it");
@@ -75,7 +75,7 @@ fn mqtt_3_3_2_5_a_retained_message_expires(broker: &Broker) {
     let mut early = Client::v5(broker);
     early.subscribe(&short, 1);
     early.expect_message("x");
-    std::thread::sleep(PAST_ONE_SECOND);
+    let_pass(PAST_ONE_SECOND);
     let mut late = Client::v5(broker);
     late.subscribe(&short, 1);
     late.expect_nothing();
@@ -99,7 +99,7 @@ fn mqtt_4_3_3_7_a_message_once_sent_does_not_expire(broker: &Broker) {
     client.pubrec(id);
     client.expect_pubrel(id);
     client.vanish();
-    std::thread::sleep(PAST_ONE_SECOND);
+    let_pass(PAST_ONE_SECOND);
     let mut client = Client::connect(broker, &connect);
     let again = client.expect_publish_and_pubrel(id);
     assert_eq!((again.id, again.dup), (two.id, true));
@@ -112,7 +112,7 @@ fn mqtt_4_3_3_13_the_flow_goes_on_after_the_message_has_expired(broker: &Broker)
     let mut publisher = Client::v5(broker);
     publisher.send_publish(&Publish::new(&unique("t"), "x").qos(2).id(5).expiry(1));
     publisher.expect_pubrec(5);
-    std::thread::sleep(PAST_ONE_SECOND);
+    let_pass(PAST_ONE_SECOND);
     publisher.pubrel(5);
     assert_eq!(publisher.expect_pubcomp(5).reason, 0);
 }
@@ -125,7 +125,7 @@ fn mqtt_3_3_2_6_the_interval_of_a_will_starts_when_it_is_published(broker: &Brok
     let mut will = Will::new(&topic, "will");
     will.properties = will.properties.four(property::MESSAGE_EXPIRY, 1);
     let client = Client::connect(broker, &Connect::v5(&unique("c")).will(will));
-    std::thread::sleep(PAST_ONE_SECOND);
+    let_pass(PAST_ONE_SECOND);
     client.vanish();
     let got = witness.expect_message("will");
     assert_eq!(expiry_of(&got), Some(1));

@@ -7,6 +7,7 @@ mod connect;
 mod disconnect;
 mod flow_control;
 mod keep_alive;
+mod limits;
 mod malformed;
 mod message_expiry;
 mod ordering;

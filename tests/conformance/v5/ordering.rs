@@ -1,7 +1,7 @@
 //! Message ordering (chapter 4.6 of version 5.0).
 
 use crate::support::broker::{Broker, unique};
-use crate::support::client::Client;
+use crate::support::client::{Client, pair};
 use crate::support::wire::{Connect, Packet, Publish, Version};
 
 /// Messages per publisher.
@@ -115,24 +115,50 @@ fn mqtt_4_6_0_5_the_order_holds_across_a_reconnection(broker: &Broker) {
     client.expect_nothing();
 }
 
-// [MQTT-4.6.0-5]
-fn mqtt_4_6_0_5_acknowledgements_come_in_the_order_of_the_messages(broker: &Broker) {
-    // 4.6 asks it of clients; a server that does otherwise would only confuse them.
+// [MQTT-4.6.0-4]
+fn mqtt_4_6_0_4_pubrels_come_in_the_order_of_the_pubrecs(broker: &Broker) {
+    let (mut publisher, mut subscriber) = pair(broker, Version::V5);
+    let topic = unique("t");
+    subscriber.subscribe(&topic, 2);
+    for number in 0..6 {
+        publisher.publish(&topic, &number.to_string(), 2);
+    }
+    let ids: Vec<u16> = (0..6)
+        .map(|_| subscriber.expect_publish().id.expect("QoS 2 has one"))
+        .collect();
+    // In an order of their own: that of PUBREC counts, not that of PUBLISH.
+    let order = [3, 0, 5, 1, 4, 2].map(|place: usize| ids[place]);
+    for id in order {
+        subscriber.pubrec(id);
+    }
+    for id in order {
+        subscriber.expect_pubrel(id);
+        subscriber.pubcomp(id);
+    }
+    subscriber.expect_nothing();
+}
+
+// [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+fn mqtt_4_6_0_2_acknowledgements_come_in_the_order_of_the_messages(broker: &Broker) {
+    // It is asked of clients; a server that did otherwise would only confuse them.
     let topic = unique("t");
     let mut publisher = Client::v5(broker);
-    for id in 1..=15 {
-        publisher.send_publish(&Publish::new(&topic, "x").qos(1).id(id));
-    }
-    for wanted in 1..=15 {
-        match publisher.next() {
-            Packet::PubAck(ack) => assert_eq!(ack.id, wanted),
-            other => panic!("PUBACK wanted, got {other:?}"),
+    for qos in [1, 2] {
+        for id in 1..=15 {
+            publisher.send_publish(&Publish::new(&topic, "x").qos(qos).id(id));
+        }
+        for wanted in 1..=15 {
+            match publisher.next() {
+                Packet::PubAck(ack) | Packet::PubRec(ack) => assert_eq!(ack.id, wanted),
+                other => panic!("an acknowledgement wanted, got {other:?}"),
+            }
         }
     }
 }
 
 promises!(
-    mqtt_4_6_0_5_acknowledgements_come_in_the_order_of_the_messages,
+    mqtt_4_6_0_2_acknowledgements_come_in_the_order_of_the_messages,
+    mqtt_4_6_0_4_pubrels_come_in_the_order_of_the_pubrecs,
     mqtt_4_6_0_5_messages_of_a_publisher_come_in_their_order,
     mqtt_4_6_0_5_publishers_at_the_same_time_each_keep_their_order,
     mqtt_4_6_0_5_the_order_holds_across_a_reconnection,

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::broker::{Broker, unique};
-use crate::support::client::Client;
+use crate::support::client::{Client, let_pass};
 use crate::support::wire::outgoing::disconnect_with;
 use crate::support::wire::reason::{SESSION_TAKEN_OVER, SUCCESS};
 use crate::support::wire::{Connect, Properties, property};
@@ -16,11 +16,6 @@ fn session_present(broker: &Broker, connect: &Connect) -> bool {
     let (client, answer) = Client::handshake(broker, &connect.clone().resume());
     client.disconnect();
     answer.session_present
-}
-
-/// Waits in real time: expiry is about nothing else.
-fn let_pass(time: Duration) {
-    std::thread::sleep(time);
 }
 
 // [MQTT-3.1.2-4] [MQTT-3.1.4-4]

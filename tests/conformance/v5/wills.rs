@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::support::broker::{Broker, unique};
-use crate::support::client::{Client, PATIENCE};
+use crate::support::client::{Client, PATIENCE, let_pass};
 use crate::support::wire::outgoing::{disconnect_with, pingreq};
 use crate::support::wire::reason::{
-    DISCONNECT_WITH_WILL, KEEP_ALIVE_TIMEOUT, SESSION_TAKEN_OVER, SUCCESS,
+    DISCONNECT_WITH_WILL, KEEP_ALIVE_TIMEOUT, MALFORMED_PACKET, SESSION_TAKEN_OVER, SUCCESS,
 };
 use crate::support::wire::{Connect, Properties, Publish, Will, property};
 
@@ -37,8 +37,8 @@ fn mqtt_3_1_2_8_a_will_is_published_when_the_connection_just_ends(broker: &Broke
 fn mqtt_3_1_2_8_a_will_is_published_when_the_broker_ends_the_connection(broker: &Broker) {
     let (mut witness, connect, _) = scene(broker);
     let mut client = Client::connect(broker, &connect);
-    client.send([0xC1, 0]);
-    client.expect_error(&[0x81]);
+    client.send_publish(&Publish::new("a", "x").qos(3).id(1));
+    client.expect_error(&[MALFORMED_PACKET]);
     witness.expect_message("will");
 }
 
@@ -211,7 +211,7 @@ fn mqtt_3_1_3_9_a_client_that_is_back_in_time_has_no_will(broker: &Broker) {
     Client::connect(broker, &connect).vanish();
     let mut client = Client::connect(broker, &connect);
     // Past the first will's delay, in real time.
-    std::thread::sleep(Duration::from_millis(2200));
+    let_pass(Duration::from_millis(2200));
     client.ping();
     no_will(broker, &mut witness, &topic);
     client.disconnect();
@@ -226,7 +226,7 @@ fn mqtt_3_1_3_9_a_takeover_with_a_delayed_will_does_not_send_it(broker: &Broker)
     let mut old = Client::connect(broker, &connect);
     let mut new = Client::connect(broker, &connect);
     old.expect_error(&[SESSION_TAKEN_OVER]);
-    std::thread::sleep(Duration::from_millis(2200));
+    let_pass(Duration::from_millis(2200));
     new.send(pingreq());
     no_will(broker, &mut witness, &topic);
 }

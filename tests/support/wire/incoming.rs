@@ -54,9 +54,16 @@ pub enum Packet {
     Auth(Disconnect),
 }
 
-/// Splits the first whole packet off `bytes`: first byte, body, and how long it was.
-/// `None` while it is incomplete.
-pub fn split(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>, String> {
+/// A packet that is not read yet.
+pub struct Frame<'a> {
+    pub first_byte: u8,
+    pub body: &'a [u8],
+    /// Bytes of the whole packet.
+    pub size: usize,
+}
+
+/// Splits the first whole packet off `bytes`; `None` while it is incomplete.
+pub fn split(bytes: &[u8]) -> Result<Option<Frame<'_>>, String> {
     let mut length = 0_usize;
     for position in 0..4 {
         let Some(byte) = bytes.get(1 + position) else {
@@ -68,9 +75,12 @@ pub fn split(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>, String> {
                 return Err("a remaining length that is not minimal".into());
             }
             let start = 2 + position;
-            return Ok(bytes
-                .get(start..start + length)
-                .map(|body| (bytes[0], body, start + length)));
+            let body = bytes.get(start..start + length);
+            return Ok(body.map(|body| Frame {
+                first_byte: bytes[0],
+                body,
+                size: start + length,
+            }));
         }
     }
     Err("a remaining length of more than four bytes".into())
