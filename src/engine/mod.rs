@@ -42,10 +42,6 @@ mod subscribe;
 mod wake;
 
 #[cfg(test)]
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "a test looks at some packets and passes over the others"
-)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
