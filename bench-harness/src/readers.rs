@@ -6,6 +6,7 @@
 //! of them; what each member got must still be in order.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::stream::{Losses, Stream, Verdict};
 use crate::topology::Topology;
@@ -34,6 +35,24 @@ pub struct Heard {
     pub verdict: Verdict,
     /// The message numbers from here up to it have been gone past.
     pub from: u64,
+}
+
+/// Whose account it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// The subscriber with this number.
+    Subscriber(usize),
+    /// The shared group with this number.
+    Group(u32),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subscriber(number) => write!(out, "subscriber {number}"),
+            Self::Group(number) => write!(out, "shared group {number}"),
+        }
+    }
 }
 
 /// All subscribers of a run.
@@ -133,11 +152,11 @@ impl Readers {
     /// Each subscriber's account, or its group's, when `sent` tells how many
     /// messages a publisher has sent.
     #[must_use]
-    pub fn accounts(&self, sent: impl Fn(usize) -> u64) -> Vec<(String, Losses)> {
+    pub fn accounts(&self, sent: impl Fn(usize) -> u64) -> Vec<(Owner, Losses)> {
         let mut accounts = Vec::with_capacity(self.places.len());
         let mut group_told = None;
         for (number, place) in self.places.iter().enumerate() {
-            let name = format!("subscriber {number}");
+            let name = Owner::Subscriber(number);
             let Some(member) = place.member else {
                 accounts.push((name, self.sum(place, &sent)));
                 continue;
@@ -147,7 +166,7 @@ impl Readers {
                 let mut losses = self.sum(place, &sent);
                 // Among members there is no order to keep.
                 losses.reordered = 0;
-                accounts.push((format!("shared group {}", member.group), losses));
+                accounts.push((Owner::Group(member.group), losses));
             }
             let reordered = self.reordered_of_reader.get(&number);
             let losses = Losses {
@@ -181,13 +200,13 @@ mod tests {
         }
         assert!(readers.hear(0, 1, 0).is_none(), "there is one publisher");
         let accounts = readers.accounts(|_| 6);
-        let of = |name: &str| {
-            let account = accounts.iter().find(|(known, _)| known == name);
+        let of = |owner: Owner| {
+            let account = accounts.iter().find(|(known, _)| *known == owner);
             let losses = account.expect("it takes part").1;
             [losses.lost, losses.duplicated, losses.reordered]
         };
-        assert_eq!(of("shared group 0"), [2, 1, 0]);
-        assert_eq!(of("subscriber 0"), [0, 0, 1]);
-        assert_eq!(of("subscriber 1"), [0, 0, 0]);
+        assert_eq!(of(Owner::Group(0)), [2, 1, 0]);
+        assert_eq!(of(Owner::Subscriber(0)), [0, 0, 1]);
+        assert_eq!(of(Owner::Subscriber(1)), [0, 0, 0]);
     }
 }

@@ -13,7 +13,7 @@ use crate::in_flight::InFlight;
 use crate::parse::{Packet, Publish, next_packet};
 use crate::plan::{Pace, TrafficPlan};
 use crate::publisher::{Answers, Publisher};
-use crate::readers::Readers;
+use crate::readers::{Owner, Readers};
 use crate::schedule::Schedule;
 use crate::stamp::Stamp;
 use crate::stream::{Losses, Verdict};
@@ -143,9 +143,9 @@ impl Traffic {
         sum
     }
 
-    /// Each subscriber's account, by its name.
+    /// The account of each subscriber and shared group.
     #[must_use]
-    pub fn accounts(&self) -> Vec<(String, Losses)> {
+    pub fn accounts(&self) -> Vec<(Owner, Losses)> {
         self.readers
             .accounts(|publisher| self.publishers[publisher].sent())
     }

@@ -1,6 +1,7 @@
-//! Numbers as people read them.
+//! Numbers as people read them: grouped in tables, short on axes, with the unit
+//! that suits them.
 //!
-//! Pure.
+//! Pure; owns nothing and never decides which number is shown.
 
 /// With thousands grouped: 1234567.8 as 1,234,567.8.
 #[must_use]

@@ -5,6 +5,7 @@
 
 use super::look::Look;
 use crate::plan::{Pace, TrafficPlan};
+use crate::readers::Owner;
 use crate::result::Run;
 use crate::stream::Losses;
 use crate::traffic::Traffic;
@@ -117,8 +118,8 @@ pub fn judge_streams(run: &mut Run, plan: &TrafficPlan, traffic: &Traffic) {
     }
 }
 
-fn name_the_worst(run: &mut Run, accounts: &[(String, Losses)]) {
-    let mut troubled: Vec<&(String, Losses)> = accounts
+fn name_the_worst(run: &mut Run, accounts: &[(Owner, Losses)]) {
+    let mut troubled: Vec<&(Owner, Losses)> = accounts
         .iter()
         .filter(|(_, account)| !account.is_clean())
         .collect();

@@ -54,9 +54,12 @@ impl Axis {
             }
             values
         };
-        // Marks at 1, 2 and 5, unless the range is so wide that they would crowd.
-        let narrow = high / low < 2e3;
-        let values = rounds(if narrow { &[1.0, 2.0, 5.0] } else { &[1.0] });
+        // So many marks that they neither crowd nor leave the range bare.
+        let values = match high / low {
+            ratio if ratio < 8.0 => rounds(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]),
+            ratio if ratio < 2e3 => rounds(&[1.0, 2.0, 5.0]),
+            _ => rounds(&[1.0]),
+        };
         let first = values.iter().rposition(|value| *value <= low).unwrap_or(0);
         let last = values.iter().position(|value| *value >= high);
         let last = last.unwrap_or(values.len() - 1).max(first + 1);
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn an_axis_of_one_value_still_has_a_length() {
         let axis = Axis::logarithmic(0.0, 0.0, |value| value.to_string());
-        assert_eq!(values(&axis), [1.0, 2.0]);
+        assert_eq!(values(&axis), [1.0, 1.5]);
         assert!(Axis::linear(0.0, 4.0, |_| String::new()).place(0.5) > 0.0);
     }
 }

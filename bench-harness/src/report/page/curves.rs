@@ -11,6 +11,9 @@ use crate::result::{Distribution, Interval, ReadError, StoredResult};
 /// Nines shown at most: beyond six a run would need millions of samples.
 const MOST_NINES: u32 = 6;
 
+/// Seconds by which the last interval of a run may outlast it.
+const LATE: f64 = 0.2;
+
 /// A histogram's key and the words behind its broker's name.
 pub type Kind = (&'static str, &'static str);
 
@@ -128,7 +131,8 @@ pub fn over_time(
     Some(Chart {
         title: title.to_owned(),
         x_label: "seconds since measuring began".to_owned(),
-        x: Axis::linear(end, 10.0, short),
+        // The last second ends a little late: no further mark for that.
+        x: Axis::linear((end - LATE).max(1.0), 10.0, short),
         y: if logarithmic {
             Axis::logarithmic(low, high, micros)
         } else {
