@@ -20,7 +20,8 @@ use super::table::{remarks, table};
 use crate::affinity::Cores;
 use crate::arguments::MqttVersion;
 use crate::encode::version_name;
-use crate::floor::CAPS;
+use crate::floor::{self, CAPS};
+use crate::settings::{Scenario, Shape};
 
 /// All was right.
 const FINE: u8 = 0;
@@ -36,7 +37,7 @@ const INVALID: u8 = 4;
 /// Arguments of `compare`.
 #[derive(Args, Debug)]
 pub struct CompareArguments {
-    /// The scenario, as it is run against one broker
+    /// The scenario: a preset's name or a TOML file
     #[arg(long)]
     scenario: String,
     /// A broker: a known name (ringmq, mosquitto, rumqttd, flashmq, ...),
@@ -103,7 +104,8 @@ struct Command<'a> {
 /// Why there is no comparison, with the exit code.
 pub fn run(arguments: &CompareArguments) -> Result<u8, (u8, String)> {
     let harness = env::current_exe().map_err(|error| (COULD_NOT_RUN, error.to_string()))?;
-    let (entries, skipped) = entries(arguments, &harness)?;
+    let scenario = Scenario::find(&arguments.scenario).map_err(|what| (BAD_ARGUMENTS, what))?;
+    let (entries, skipped) = entries(arguments, scenario.shape, &harness)?;
     if entries.is_empty() {
         return Err((COULD_NOT_RUN, "no broker is left to compare".to_owned()));
     }
@@ -144,6 +146,7 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, (u8, String)> {
 /// Who takes part, and a line for each one that is not there.
 fn entries(
     arguments: &CompareArguments,
+    shape: Shape,
     harness: &Path,
 ) -> Result<(Vec<Entry>, Vec<String>), (u8, String)> {
     let mut entries: Vec<Entry> = Vec::new();
@@ -158,8 +161,15 @@ fn entries(
             Err(NoEntry::Wrong(line)) => return Err((BAD_ARGUMENTS, line)),
         }
     }
-    if arguments.floor {
+    if arguments.floor && floor::serves(shape) {
         entries.extend(CAPS.map(|cap| Entry::floor(harness, cap)));
+    } else if arguments.floor {
+        let line = format!(
+            "floor is skipped, it knows nothing of what a {} scenario needs",
+            shape.name()
+        );
+        eprintln!("{line}");
+        skipped.push(line);
     }
     for (index, entry) in entries.iter().enumerate() {
         if entries[..index]
