@@ -4,10 +4,12 @@
 //! `cargo bench -p ringmq-bench --bench engine`. The lane itself, on which a batch
 //! crosses, is the shard's own business and not measured here.
 
+mod cpu_time;
 mod shard;
 
 use std::hint::black_box;
 
+use cpu_time::CpuTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ringmq::engine::timers::{Timer, Timers};
 use ringmq::ids::{ConnectionId, SessionId};
@@ -32,7 +34,7 @@ fn burst(qos: u8) -> Vec<u8> {
     bytes
 }
 
-fn fan_out(criterion: &mut Criterion) {
+fn fan_out(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("fan-out of 16 messages into 1000 out-buffers");
     group.throughput(Throughput::Elements(u64::from(SUBSCRIBERS * BURST)));
     for qos in [0, 1] {
@@ -73,7 +75,7 @@ fn acknowledge_all(mut pending: &[u8]) -> Vec<u8> {
     answers
 }
 
-fn hop(criterion: &mut Criterion) {
+fn hop(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("16 messages to one subscriber");
     group.throughput(Throughput::Elements(u64::from(BURST)));
     for (name, home) in [("same shard", 0), ("other shard", 1)] {
@@ -108,7 +110,7 @@ fn hop(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn timers(criterion: &mut Criterion) {
+fn timers(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("timer wheel");
     group.throughput(Throughput::Elements(u64::from(SUBSCRIBERS)));
     let timer = |slot| {
@@ -150,5 +152,5 @@ fn timers(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, fan_out, hop, timers);
+criterion_group!(name = benches; config = cpu_time::criterion(); targets = fan_out, hop, timers);
 criterion_main!(benches);

@@ -3,8 +3,11 @@
 //!
 //! `cargo bench -p ringmq-bench --bench protocol`
 
+mod cpu_time;
+
 use std::hint::black_box;
 
+use cpu_time::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ringmq::protocol::{
     Delivery, PacketId, ProtocolVersion, Publish, PublishProperties, QoS, Split, split,
@@ -41,7 +44,7 @@ fn publish(version: ProtocolVersion) -> Vec<u8> {
     bytes
 }
 
-fn decode(criterion: &mut Criterion) {
+fn decode(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("decode PUBLISH, 64 B");
     group.throughput(Throughput::Elements(1));
     for (name, version) in VERSIONS {
@@ -58,7 +61,7 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn encode(criterion: &mut Criterion) {
+fn encode(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("encode PUBLISH, 64 B");
     group.throughput(Throughput::Elements(1));
     for (name, version) in VERSIONS {
@@ -80,5 +83,5 @@ fn encode(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode, encode);
+criterion_group!(name = benches; config = cpu_time::criterion(); targets = decode, encode);
 criterion_main!(benches);

@@ -2,12 +2,15 @@
 //! several sizes, and the interest of other shards.
 //!
 //! `cargo bench -p ringmq-bench --bench routing`; the largest index takes some
-//! 400 MB and is left out when benchmarks are only tried (`--test`).
+//! 400 MB and is left out when benchmarks are only tried (`cargo test --benches`).
+
+mod cpu_time;
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use ahash::RandomState;
+use cpu_time::CpuTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ringmq::ids::ShardId;
 use ringmq::protocol::{QoS, RetainHandling, SubscriptionOptions, TopicFilter};
@@ -27,7 +30,8 @@ fn hasher() -> RandomState {
 }
 
 fn sizes() -> impl Iterator<Item = u32> {
-    let trial = std::env::args().any(|argument| argument == "--test");
+    // `cargo bench` says so, `cargo test` says nothing.
+    let trial = !std::env::args().any(|argument| argument == "--bench");
     SIZES
         .into_iter()
         .filter(move |size| !trial || *size <= TRIAL_SIZE)
@@ -55,7 +59,7 @@ fn index(size: u32, text: impl Fn(u32) -> String) -> Subscriptions {
 /// A way to write the n-th filter, and a topic that it matches.
 type Written = (&'static str, fn(u32) -> String);
 
-fn subscription_match(criterion: &mut Criterion) {
+fn subscription_match(criterion: &mut Criterion<CpuTime>) {
     let kinds: [Written; 3] = [
         ("exact", |number| {
             format!("site/{}/device/{number}", number % 100)
@@ -89,7 +93,7 @@ fn subscription_match(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn insert(criterion: &mut Criterion) {
+fn insert(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("subscribe");
     group.throughput(Throughput::Elements(u64::from(TRIAL_SIZE)));
     group.sample_size(10);
@@ -103,7 +107,7 @@ fn insert(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn interest(criterion: &mut Criterion) {
+fn interest(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("interest of other shards");
     group.throughput(Throughput::Elements(1));
     for shards in [2, 16, 64] {
@@ -115,27 +119,25 @@ fn interest(criterion: &mut Criterion) {
         }
         other.add(filter("site/+/wildcard"));
         other.add(filter("other/#"));
-        for (name, kind, expected) in [
-            ("exact", "exact", 1),
-            ("wildcard", "wildcard", 1),
-            ("nobody", "nobody", 0),
-        ] {
+        for (kind, wanted) in [("exact", true), ("wildcard", true), ("nobody", false)] {
             let topics: Vec<String> = (0..TOPICS)
                 .map(|number| format!("site/{number}/{kind}"))
                 .collect();
             let mut next = 0;
             let mut found = 0_usize;
-            group.bench_function(format!("{name}, {shards} shards"), |bencher| {
+            group.bench_function(format!("{kind}, {shards} shards"), |bencher| {
                 bencher.iter(|| {
                     next = (next + 1) % topics.len();
                     own.interested(black_box(&topics[next]), |_| found += 1);
                 });
             });
-            assert_eq!(found > 0, expected > 0);
+            // A filter that shares a slot makes a topic that nobody wants cost a
+            // hop now and then; a topic that is wanted is never missed.
+            assert!(found > 0 || !wanted);
         }
     }
     group.finish();
 }
 
-criterion_group!(benches, subscription_match, insert, interest);
+criterion_group!(name = benches; config = cpu_time::criterion(); targets = subscription_match, insert, interest);
 criterion_main!(benches);

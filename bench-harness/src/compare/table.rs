@@ -1,6 +1,6 @@
-//! A comparison as text for people.
+//! A comparison as text for people: one block per metric, then remarks.
 //!
-//! Pure.
+//! Pure: turns numbers and lines into a text, measures and prints nothing.
 
 use std::fmt::Write as _;
 
