@@ -2,10 +2,10 @@
 //!
 //! Owns nothing; the worlds are those of `world`. Pure: nothing here sleeps.
 
-use super::world::{Client, KEPT, Seen, World};
+use super::world::{Client, KEPT, PLAIN, Seen, Wish, World};
 use super::{acknowledged, clients_on_two_shards, in_worlds};
-use crate::engine::Limits;
-use crate::protocol::{Packet, QoS, ReasonCode};
+use crate::engine::{Limits, StopPhase};
+use crate::protocol::{Packet, ProtocolVersion, QoS, ReasonCode};
 
 /// A shared subscription whose group lives on another shard than its client.
 fn distant_group(world: &World, client: Client) -> String {
@@ -118,5 +118,23 @@ fn a_release_that_comes_again_is_answered_again() {
         let seen = world.seen(client);
         let missing = ReasonCode::PacketIdentifierNotFound;
         assert_eq!(seen.last(), Some(&Seen::Ack("PUBCOMP", 1, missing)));
+    });
+}
+
+#[test]
+fn a_client_that_says_connect_during_the_stop_is_refused_in_its_own_version() {
+    in_worlds(|world| {
+        let versions = [ProtocolVersion::V3_1_1, ProtocolVersion::V5];
+        let clients = versions.map(|version| world.open(0, version));
+        world.stop(StopPhase::StopReading);
+        for (client, version) in clients.into_iter().zip(versions) {
+            world.greet(client, "late", Wish { version, ..PLAIN });
+            let refused = Seen::ConnAck {
+                present: false,
+                reason: ReasonCode::ServerUnavailable,
+            };
+            assert_eq!(world.seen(client), [refused], "{version:?}");
+            assert!(world.is_closed(client));
+        }
     });
 }

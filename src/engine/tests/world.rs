@@ -154,6 +154,12 @@ impl World {
     /// Connects and moves everything until all is quiet.
     pub fn connect(&mut self, client_id: &str, wish: Wish<'_>) -> Client {
         let client = self.open(self.streams.len() % self.engines.len(), wish.version);
+        self.greet(client, client_id, wish);
+        client
+    }
+
+    /// Says CONNECT on a stream that is open, and moves everything until all is quiet.
+    pub fn greet(&mut self, client: Client, client_id: &str, wish: Wish<'_>) {
         let will = wish.will.map(|(topic, payload, delay)| Will {
             qos: QoS::AtLeastOnce,
             retain: false,
@@ -180,7 +186,6 @@ impl World {
         };
         self.send(client, &Packet::Connect(connect));
         self.settle();
-        client
     }
 
     pub fn send(&mut self, client: Client, packet: &Packet<'_>) {
