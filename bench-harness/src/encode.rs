@@ -1,67 +1,79 @@
 //! The packets that the generator sends, as bytes.
 //!
-//! Pure. Everything here is encoded once per connection; a publisher only
-//! patches its [`PublishTemplate`].
+//! Pure. Everything here is encoded once per connection, by the protocol layer;
+//! a publisher only patches its [`PublishTemplate`], and acknowledgements are
+//! four bytes.
+
+use ringmq::protocol::{
+    Connect, ConnectProperties, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
+    RetainHandling, Subscribe, SubscriptionOptions, SubscriptionRequest, TopicFilter,
+    UserProperties,
+};
 
 use crate::stamp::STAMP_BYTES;
-
-/// The versions that can be driven.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Version {
-    /// MQTT 3.1.1.
-    V311,
-    /// MQTT 5.0.
-    V5,
-}
-
-impl Version {
-    /// Whether packets carry properties.
-    #[must_use]
-    pub fn is_v5(self) -> bool {
-        self == Self::V5
-    }
-
-    /// As people write it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::V311 => "3.1.1",
-            Self::V5 => "5.0",
-        }
-    }
-}
 
 /// Filters per SUBSCRIBE: far below what any broker refuses.
 const FILTERS_PER_SUBSCRIBE: usize = 64;
 
+/// A version as people write it.
+#[must_use]
+pub fn version_name(version: ProtocolVersion) -> &'static str {
+    match version {
+        ProtocolVersion::V3_1 => "3.1",
+        ProtocolVersion::V3_1_1 => "3.1.1",
+        ProtocolVersion::V5 => "5.0",
+    }
+}
+
 /// CONNECT with a clean session and without a will.
 #[must_use]
-pub fn connect(version: Version, client_id: &str, keep_alive: u16) -> Vec<u8> {
-    let mut body = Vec::new();
-    string(&mut body, "MQTT");
-    body.push(if version.is_v5() { 5 } else { 4 });
-    body.push(0b10);
-    body.extend_from_slice(&keep_alive.to_be_bytes());
-    no_properties(&mut body, version);
-    string(&mut body, client_id);
-    packet(0x10, &body)
+pub fn connect(version: ProtocolVersion, client_id: &str, keep_alive: u16) -> Vec<u8> {
+    let packet = Connect {
+        version,
+        clean_start: true,
+        keep_alive,
+        properties: ConnectProperties::default(),
+        client_id,
+        will: None,
+        username: None,
+        password: None,
+    };
+    let mut bytes = Vec::new();
+    packet
+        .encode(&mut bytes)
+        .expect("our own client ids are short");
+    bytes
 }
 
 /// As many SUBSCRIBE packets as the filters need, and their number.
+///
+/// # Panics
+/// If a filter is none; plans hold only filters that are checked or made here.
 #[must_use]
-pub fn subscribe(version: Version, filters: &[String], qos: u8) -> (Vec<u8>, u16) {
+pub fn subscribe(version: ProtocolVersion, filters: &[String], qos: u8) -> (Vec<u8>, u16) {
+    let options = SubscriptionOptions {
+        qos: quality(qos),
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: RetainHandling::SendAtSubscribe,
+    };
     let mut bytes = Vec::new();
     let mut packets = 0;
     for chunk in filters.chunks(FILTERS_PER_SUBSCRIBE) {
         packets += 1;
-        let mut body = Vec::new();
-        body.extend_from_slice(&u16::to_be_bytes(packets));
-        no_properties(&mut body, version);
-        for filter in chunk {
-            string(&mut body, filter);
-            body.push(qos);
-        }
-        bytes.extend(packet(0x82, &body));
+        let requests = chunk.iter().map(|filter| SubscriptionRequest {
+            filter: TopicFilter::parse(filter).expect("the plan's filters are valid"),
+            options,
+        });
+        let packet = Subscribe {
+            packet_id: PacketId::new(packets).expect("counted from 1"),
+            subscription_id: None,
+            user_properties: UserProperties::default(),
+            filters: requests.collect(),
+        };
+        packet
+            .encode(version, &mut bytes)
+            .expect("64 short filters fit");
     }
     (bytes, packets)
 }
@@ -77,6 +89,12 @@ pub fn acknowledge(first: u8, packet_id: u16) -> [u8; 4] {
     [first, 2, high, low]
 }
 
+/// Takes a retained message away.
+#[must_use]
+pub fn forget_retained(version: ProtocolVersion, topic: &str) -> Vec<u8> {
+    publish(version, topic, QoS::AtMostOnce, true, &[])
+}
+
 /// A PUBLISH that lacks its packet id and its stamp.
 #[derive(Clone, Debug)]
 pub struct PublishTemplate {
@@ -88,23 +106,23 @@ pub struct PublishTemplate {
 impl PublishTemplate {
     /// A PUBLISH of `payload` bytes, at least [`STAMP_BYTES`].
     #[must_use]
-    pub fn new(version: Version, topic: &str, qos: u8, payload: usize) -> Self {
+    pub fn new(
+        version: ProtocolVersion,
+        topic: &str,
+        qos: u8,
+        retain: bool,
+        payload: usize,
+    ) -> Self {
         assert!(payload >= STAMP_BYTES, "a payload has room for its stamp");
-        let mut body = Vec::new();
-        string(&mut body, topic);
-        let id_in_body = (qos > 0).then_some(body.len());
-        if qos > 0 {
-            body.extend_from_slice(&[0, 0]);
-        }
-        no_properties(&mut body, version);
-        let stamp_in_body = body.len();
-        body.resize(body.len() + payload, b'.');
-        let bytes = packet(0x30 | (qos << 1), &body);
-        let head = bytes.len() - body.len();
+        let qos = quality(qos);
+        let bytes = publish(version, topic, qos, retain, &vec![b'.'; payload]);
+        let stamp_at = bytes.len() - payload;
+        // Between the two: an empty block of properties, where there are any.
+        let properties = usize::from(version.has_properties());
         Self {
+            packet_id_at: qos.has_packet_id().then(|| stamp_at - properties - 2),
             bytes,
-            packet_id_at: id_in_body.map(|at| at + head),
-            stamp_at: stamp_in_body + head,
+            stamp_at,
         }
     }
 
@@ -127,31 +145,34 @@ impl PublishTemplate {
     }
 }
 
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    let mut length = body.len();
-    loop {
-        let low = u8::try_from(length % 128).expect("a remainder by 128 fits");
-        length /= 128;
-        bytes.push(if length > 0 { low | 0x80 } else { low });
-        if length == 0 {
-            break;
-        }
-    }
-    bytes.extend_from_slice(body);
+fn publish(
+    version: ProtocolVersion,
+    topic: &str,
+    qos: QoS,
+    retain: bool,
+    payload: &[u8],
+) -> Vec<u8> {
+    let packet = Publish {
+        dup: false,
+        qos,
+        retain,
+        topic,
+        packet_id: qos.has_packet_id().then(|| {
+            // Patched in every copy.
+            PacketId::new(1).expect("1 is one")
+        }),
+        properties: PublishProperties::default(),
+        payload,
+    };
+    let mut bytes = Vec::new();
+    packet
+        .encode(version, &mut bytes)
+        .expect("plans are checked for what fits");
     bytes
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
-    let length = u16::try_from(text.len()).expect("our own topics and ids are short");
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn no_properties(out: &mut Vec<u8>, version: Version) {
-    if version.is_v5() {
-        out.push(0);
-    }
+fn quality(qos: u8) -> QoS {
+    QoS::try_from(qos).expect("plans are checked for it")
 }
 
 #[cfg(test)]
@@ -162,9 +183,13 @@ mod tests {
 
     #[test]
     fn what_a_publisher_sends_is_what_a_subscriber_reads() {
-        for version in [Version::V311, Version::V5] {
+        for version in [
+            ProtocolVersion::V3_1,
+            ProtocolVersion::V3_1_1,
+            ProtocolVersion::V5,
+        ] {
             for qos in 0..=2 {
-                let template = PublishTemplate::new(version, "a/b", qos, 200);
+                let template = PublishTemplate::new(version, "a/b", qos, false, 200);
                 let stamp = Stamp {
                     publisher: 3,
                     sequence: 7,
@@ -172,7 +197,7 @@ mod tests {
                 };
                 let mut out = vec![1, 2, 3];
                 stamp.write(template.append(500, &mut out));
-                let (packet, size) = next_packet(&out[3..], version.is_v5())
+                let (packet, size) = next_packet(&out[3..], version.has_properties())
                     .expect("it is well formed")
                     .expect("it is whole");
                 assert_eq!(size, template.size());

@@ -9,8 +9,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
+use ringmq::protocol::Frame;
+
 use crate::clock::Clock;
 use crate::connection::{Connection, Stage, source_address};
+use crate::encode::DISCONNECT;
 use crate::fault::Fault;
 use crate::handshake::{Handshake, Step};
 use crate::parse::{Packet, next_packet};
@@ -20,7 +23,7 @@ use crate::poller::{Event, Interest, Poller};
 const RECEIVE_BYTES: usize = 512 * 1024;
 
 /// Handshakes under way at once, below every broker's listen backlog.
-const CONCURRENT_HANDSHAKES: usize = 100;
+pub const CONCURRENT_HANDSHAKES: u32 = 100;
 
 /// A scenario's side of the engine.
 pub trait Handler {
@@ -66,6 +69,7 @@ pub struct Engine {
     buffer: Vec<u8>,
     waiting: VecDeque<Handshake>,
     handshakes: usize,
+    concurrent: usize,
     ready: usize,
     lost: Vec<(u32, Fault)>,
 }
@@ -84,6 +88,7 @@ impl Engine {
             buffer: vec![0; RECEIVE_BYTES.max(max_packet * 2)],
             waiting: VecDeque::new(),
             handshakes: 0,
+            concurrent: CONCURRENT_HANDSHAKES as usize,
             ready: 0,
             lost: Vec::new(),
         })
@@ -93,6 +98,11 @@ impl Engine {
     /// call; few are opened at a time.
     pub fn order(&mut self, handshake: Handshake) {
         self.waiting.push_back(handshake);
+    }
+
+    /// Changes how many handshakes may be under way at once.
+    pub fn allow_handshakes(&mut self, concurrent: u32) {
+        self.concurrent = concurrent as usize;
     }
 
     /// Whether every ordered connection is ready or lost.
@@ -137,19 +147,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Says goodbye on every connection and closes it.
-    pub fn close(mut self) {
-        for connection in &mut self.connections {
+    /// Says goodbye on every connection, after the last words that `last` finds
+    /// for it, and closes it.
+    pub fn close(mut self, last: impl Fn(u32) -> Vec<u8>) {
+        for (number, connection) in (0..).zip(&mut self.connections) {
             if matches!(connection.stage, Stage::Ready) && !connection.has_output() {
-                connection.out.extend_from_slice(&crate::encode::DISCONNECT);
-                // A peer that does not take two bytes gets no goodbye.
+                connection.out = last(number);
+                connection.out.extend_from_slice(&DISCONNECT);
+                // A peer that does not take so little gets no goodbye.
                 let _ = connection.flush();
             }
         }
     }
 
     fn open_waiting<H: Handler>(&mut self, handler: &mut H) -> io::Result<()> {
-        while self.handshakes < CONCURRENT_HANDSHAKES
+        while self.handshakes < self.concurrent
             && let Some(handshake) = self.waiting.pop_front()
         {
             let token = u32::try_from(self.connections.len()).expect("bounded by descriptors");
@@ -166,8 +178,11 @@ impl Engine {
 
     #[inline]
     fn send<H: Handler>(&mut self, handler: &mut H) -> io::Result<()> {
-        let now = self.clock.now();
-        while let Some(token) = handler.next_sender(now) {
+        // What becomes due while others are served waits for the next turn, so
+        // that reading is not put off for ever.
+        let turn = self.clock.now();
+        while let Some(token) = handler.next_sender(turn) {
+            let now = self.clock.now();
             let connection = &mut self.connections[token as usize];
             if matches!(connection.stage, Stage::Ready) {
                 handler.fill(token, now, &mut connection.out);
@@ -229,13 +244,18 @@ impl Engine {
         {
             let mut bytes = &self.buffer[..count];
             while let Stage::Handshaking(handshake) = &mut connection.stage
-                && let Some((packet, size)) = next_packet(bytes, handshake.version.is_v5())?
+                && let Some((packet, size)) =
+                    next_packet(bytes, handshake.version.has_properties())?
             {
                 bytes = &bytes[size..];
                 let Packet::Other { first, body } = packet else {
                     return Err(Fault::Unexpected(0x30));
                 };
-                match handshake.handle(first, body)? {
+                let frame = Frame {
+                    first_byte: first,
+                    body,
+                };
+                match handshake.handle(frame)? {
                     Step::Wait => {}
                     Step::Send(subscribe) => connection.out.extend_from_slice(&subscribe),
                     Step::Ready => {
@@ -247,8 +267,11 @@ impl Engine {
                     }
                 }
             }
-            // Of a connection that is ready only whole packets may follow, and
-            // nothing is published yet: what is left is the start of a packet.
+            if matches!(connection.stage, Stage::Ready) && !bytes.is_empty() {
+                let now = self.clock.now();
+                let taken = handler.receive(event.token, bytes, now, &mut connection.out)?;
+                bytes = &bytes[taken..];
+            }
             connection.tail.clear();
             connection.tail.extend_from_slice(bytes);
         }

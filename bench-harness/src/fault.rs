@@ -11,7 +11,7 @@ use std::io;
 pub enum Fault {
     /// The TCP connection could not be made.
     Connect(io::ErrorKind),
-    /// CONNACK carried this code.
+    /// CONNACK carried this reason, as MQTT 5.0 numbers it.
     Refused(u8),
     /// SUBACK carried this code, or a lower quality of service than asked for.
     SubscriptionRefused(u8),
@@ -32,7 +32,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(kind) => write!(out, "could not connect: {kind}"),
-            Self::Refused(code) => write!(out, "CONNECT refused with code {code:#04x}"),
+            Self::Refused(code) => write!(out, "CONNECT refused with reason {code:#04x}"),
             Self::SubscriptionRefused(code) => {
                 write!(out, "SUBSCRIBE answered with code {code:#04x}")
             }

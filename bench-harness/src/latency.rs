@@ -1,10 +1,9 @@
-//! Latency histograms: microseconds, three significant digits.
+//! Latency histograms: microseconds, three significant digits; whole and second
+//! by second.
 //!
-//! Pure. What every scenario records into and every report reads from.
+//! Pure. What every scenario records into.
 
 use hdrhistogram::Histogram;
-
-use crate::report::Report;
 
 /// Longer latencies are recorded as this: an hour.
 const HIGHEST_MICROS: u64 = 3_600_000_000;
@@ -15,31 +14,47 @@ pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, HIGHEST_MICROS, 3).expect("the bounds are valid")
 }
 
-/// The percentiles that every report shows: suffix of the JSON key, label, quantile.
-const PERCENTILES: [(&str, &str, f64); 5] = [
-    ("p50", "p50", 0.5),
-    ("p90", "p90", 0.9),
-    ("p99", "p99", 0.99),
-    ("p999", "p99.9", 0.999),
-    ("max", "max", 1.0),
-];
+/// A histogram that is cut into intervals. Only the interval is written on the
+/// hot path; the sum is made when it ends.
+#[derive(Debug)]
+pub struct Recorder {
+    interval: Histogram<u64>,
+    total: Histogram<u64>,
+}
 
-/// Adds a histogram's percentiles to a report.
-pub fn describe(report: &mut Report, key: &str, label: &str, histogram: &Histogram<u64>) {
-    if histogram.is_empty() {
-        return;
+impl Default for Recorder {
+    fn default() -> Self {
+        Self {
+            interval: histogram(),
+            total: histogram(),
+        }
     }
-    for (suffix, name, quantile) in PERCENTILES {
-        let value = histogram.value_at_quantile(quantile);
-        report.count(
-            &format!("{key}_{suffix}_us"),
-            &format!("{label} {name}, us"),
-            value,
-        );
+}
+
+impl Recorder {
+    /// Records a duration of nanoseconds.
+    #[inline]
+    pub fn record(&mut self, nanos: u64) {
+        self.interval.saturating_record(nanos / 1000);
     }
-    report.count(
-        &format!("{key}_samples"),
-        &format!("{label} samples"),
-        histogram.len(),
-    );
+
+    /// Ends an interval; what it held stays readable until the next
+    /// [`begin`](Self::begin).
+    pub fn end(&mut self) -> &Histogram<u64> {
+        self.total
+            .add(&self.interval)
+            .expect("both have the same bounds");
+        &self.interval
+    }
+
+    /// Begins an interval after [`end`](Self::end).
+    pub fn begin(&mut self) {
+        self.interval.reset();
+    }
+
+    /// Everything of the intervals that have ended.
+    #[must_use]
+    pub fn total(&self) -> &Histogram<u64> {
+        &self.total
+    }
 }

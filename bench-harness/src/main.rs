@@ -1,37 +1,52 @@
-//! `ringmq-bench`: parses the command line, runs one scenario, prints its report.
-//!
-//! Exit code 0: all was right; 1: something was lost, repeated, out of order or
-//! refused; 2: wrong arguments; 3: the run could not take place.
+//! `ringmq-bench`: parses the command line, does what it says, and tells by the
+//! exit code how it went ([`Arguments`] says which).
 
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ringmq_bench::arguments::{Arguments, Scenario};
-use ringmq_bench::plan::Topology;
+use ringmq_bench::arguments::{Arguments, Command, RunArguments};
+use ringmq_bench::compare::command as brokers;
+use ringmq_bench::floor::Floor;
+use ringmq_bench::measurement::{self, MeasureError};
 use ringmq_bench::process;
-use ringmq_bench::report::Report;
-use ringmq_bench::scenario::{connect, idle, traffic};
+use ringmq_bench::progress::Progress;
+use ringmq_bench::report::{self, comparison, page, table};
+use ringmq_bench::result::StoredResult;
+use ringmq_bench::settings::{Scenario, presets};
 
 const WRONG: u8 = 1;
 const BAD_ARGUMENTS: u8 = 2;
 const COULD_NOT_RUN: u8 = 3;
+const INVALID: u8 = 4;
+
+/// An exit code with its reason.
+type Failure = (u8, String);
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    process::raise_descriptor_limit();
-    match run(&arguments.scenario) {
-        Ok((report, json)) => {
-            if json {
-                println!("{}", report.json());
-            } else {
-                print!("{}", report.table());
-            }
-            if report.failures().is_empty() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(WRONG)
-            }
-        }
+    let done = match Arguments::parse().command {
+        Command::Run { scenario, run } => run_scenario(&scenario, &run),
+        Command::Scenarios => list_scenarios(),
+        Command::Report { results, output } => compare(&results, output.as_deref()),
+        Command::Compare(arguments) => brokers::run(&arguments).map(ExitCode::from),
+        Command::Floor {
+            port,
+            messages_per_send,
+        } => floor(port, messages_per_send as usize),
+        Command::FanOut(run) => run_scenario("fan-out", &run),
+        Command::FanIn(run) => run_scenario("fan-in", &run),
+        Command::Pairs(run) => run_scenario("pairs", &run),
+        Command::Shared(run) => run_scenario("shared", &run),
+        Command::Wildcard(run) => run_scenario("wildcard", &run),
+        Command::RetainedStorm(run) => run_scenario("retained-storm", &run),
+        Command::RetainedReplay(run) => run_scenario("retained-replay", &run),
+        Command::Mixed(run) => run_scenario("mixed", &run),
+        Command::Idle(run) => run_scenario("idle", &run),
+        Command::Connect(run) => run_scenario("connect-storm", &run),
+    };
+    match done {
+        Ok(code) => code,
         Err((code, what)) => {
             eprintln!("ringmq-bench: {what}");
             ExitCode::from(code)
@@ -39,64 +54,75 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(scenario: &Scenario) -> Result<(Report, bool), (u8, String)> {
+fn run_scenario(name: &str, arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let bad = |what: String| (BAD_ARGUMENTS, what);
-    let (result, json) = match scenario {
-        Scenario::FanOut {
-            publishers,
-            subscribers,
-            broker,
-            traffic: flow,
-        } => {
-            let topology = Topology::fan_out(*publishers, *subscribers);
-            let plan = flow.plan("fan-out", broker, topology).map_err(bad)?;
-            (traffic::run(&plan), broker.json)
-        }
-        Scenario::FanIn {
-            publishers,
-            subscribers,
-            broker,
-            traffic: flow,
-        } => {
-            let topology = Topology::fan_in(*publishers, *subscribers);
-            let plan = flow.plan("fan-in", broker, topology).map_err(bad)?;
-            (traffic::run(&plan), broker.json)
-        }
-        Scenario::Pairs {
-            pairs,
-            broker,
-            traffic: flow,
-        } => {
-            let topology = Topology::pairs(*pairs);
-            let plan = flow.plan("pairs", broker, topology).map_err(bad)?;
-            (traffic::run(&plan), broker.json)
-        }
-        Scenario::Idle {
-            broker,
-            connections,
-            subscribe,
-            settle,
-        } => {
-            let plan = broker
-                .connection_plan(*connections, *subscribe, *settle)
-                .map_err(bad)?;
-            let pid = plan
-                .target
-                .pid
-                .ok_or_else(|| bad("idle needs --pid, the broker's process".to_owned()))?;
-            (idle::run(&plan, pid), broker.json)
-        }
-        Scenario::Connect {
-            broker,
-            connections,
-        } => {
-            let plan = broker
-                .connection_plan(*connections, false, 0)
-                .map_err(bad)?;
-            (connect::run(&plan), broker.json)
-        }
+    process::raise_descriptor_limit();
+    let scenario = Scenario::find(name).map_err(bad)?;
+    let scenario = scenario
+        .with(&arguments.settings, arguments.scale)
+        .map_err(bad)?;
+    let target = arguments.broker.target().map_err(bad)?;
+    let version = arguments.broker.broker_version.as_deref();
+    let broker = measurement::broker(&arguments.broker.name, version, &target);
+    let mut progress = Progress::of_terminal();
+    let result = measurement::measure(&scenario, &target, broker, arguments.repeat, &mut progress);
+    let result = result.map_err(|error| {
+        let code = match error {
+            MeasureError::Settings(_) => BAD_ARGUMENTS,
+            MeasureError::Run(_) => COULD_NOT_RUN,
+        };
+        (code, error.to_string())
+    })?;
+    if arguments.json {
+        println!("{}", result.to_json());
+    } else {
+        print!("{}", table::table(&result));
+    }
+    if let Some(directory) = &arguments.output {
+        report::write_all(&result, directory)
+            .map_err(|error| (COULD_NOT_RUN, format!("{}: {error}", directory.display())))?;
+    }
+    Ok(exit_code(&result))
+}
+
+fn exit_code(result: &StoredResult) -> ExitCode {
+    if !result.is_right() {
+        ExitCode::from(WRONG)
+    } else if !result.valid {
+        ExitCode::from(INVALID)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn floor(port: u16, messages_per_send: usize) -> Result<ExitCode, Failure> {
+    process::raise_descriptor_limit();
+    let outcome = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .and_then(|listener| Floor::new(listener, messages_per_send)?.run());
+    let Err(error) = outcome;
+    Err((COULD_NOT_RUN, format!("the floor ends: {error}")))
+}
+
+fn list_scenarios() -> Result<ExitCode, Failure> {
+    let width = presets::names().map(str::len).max().unwrap_or(0);
+    for name in presets::names() {
+        let scenario = Scenario::find(name).map_err(|what| (COULD_NOT_RUN, what))?;
+        println!("{name:width$}  {}", scenario.about);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(paths: &[PathBuf], output: Option<&Path>) -> Result<ExitCode, Failure> {
+    let load = |path: &PathBuf| {
+        StoredResult::load(path)
+            .map_err(|error| (BAD_ARGUMENTS, format!("{}: {error}", path.display())))
     };
-    result
-        .map(|report| (report, json))
-        .map_err(|error| (COULD_NOT_RUN, error.to_string()))
+    let results = paths.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    print!("{}", comparison::comparison(&results));
+    if let Some(output) = output {
+        let page = page::page(&results).map_err(|error| (BAD_ARGUMENTS, error.to_string()))?;
+        std::fs::write(output, page)
+            .map_err(|error| (COULD_NOT_RUN, format!("{}: {error}", output.display())))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,12 @@
-//! Checked settings of a run: who connects, subscribes and publishes what.
+//! Checked settings of a run: what is done, with whom and how fast.
 //!
-//! Pure. Built from the command line by [`arguments`](crate::arguments), or by a
-//! test.
+//! Pure. Built from [`settings`](crate::settings), or by a test.
 
 use std::net::SocketAddr;
 
-use crate::encode::Version;
+use ringmq::protocol::ProtocolVersion;
+
+use crate::topology::Topology;
 
 /// How a publisher is held back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,22 +23,33 @@ pub struct Target {
     /// The broker's address.
     pub address: SocketAddr,
     /// The version to speak.
-    pub version: Version,
+    pub version: ProtocolVersion,
     /// The broker's process, if its costs are to be told.
     pub pid: Option<u32>,
+}
+
+/// What a run does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Plan {
+    /// Messages flow.
+    Traffic(TrafficPlan),
+    /// Subscribers ask for many retained messages.
+    Replay(ReplayPlan),
+    /// Clients connect and stay.
+    Connect(ConnectPlan),
+    /// Clients are connected and do nothing.
+    Idle(IdlePlan),
 }
 
 /// A run that publishes and receives.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrafficPlan {
-    /// The scenario's name.
-    pub scenario: &'static str,
     /// The broker.
     pub target: Target,
-    /// The version to speak (the target's).
-    pub version: Version,
     /// Quality of service of publications and subscriptions.
     pub qos: u8,
+    /// Whether every publication is retained.
+    pub retain: bool,
     /// Payload bytes, at least [`STAMP_BYTES`](crate::stamp::STAMP_BYTES).
     pub payload: usize,
     /// How publishers are held back.
@@ -56,88 +68,45 @@ pub struct TrafficPlan {
     pub topology: Topology,
 }
 
-/// Publishers, subscribers and what connects them.
+/// A run in which subscribers of `#` get what was retained before.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Topology {
-    /// One topic per publisher.
-    pub topics: Vec<String>,
-    /// The subscribers.
-    pub subscribers: Vec<Reader>,
-    /// Subscribers of each publisher.
-    pub audience: u32,
-}
-
-/// A subscriber and the consecutive publishers that it hears.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reader {
-    /// Its topic filters.
-    pub filters: Vec<String>,
-    /// The first publisher.
-    pub first_publisher: u32,
-    /// How many.
-    pub publishers: u32,
-}
-
-impl Topology {
-    /// Every subscriber subscribes to every publisher's topic.
-    #[must_use]
-    pub fn fan_out(publishers: u32, subscribers: u32) -> Self {
-        let topics: Vec<String> = (0..publishers)
-            .map(|number| format!("bench/fan-out/{number}"))
-            .collect();
-        let reader = Reader {
-            filters: topics.clone(),
-            first_publisher: 0,
-            publishers,
-        };
-        Self {
-            topics,
-            subscribers: vec![reader; subscribers as usize],
-            audience: subscribers,
-        }
-    }
-
-    /// Every subscriber hears all publishers through one wildcard.
-    #[must_use]
-    pub fn fan_in(publishers: u32, subscribers: u32) -> Self {
-        let reader = Reader {
-            filters: vec!["bench/fan-in/+".to_owned()],
-            first_publisher: 0,
-            publishers,
-        };
-        Self {
-            topics: (0..publishers)
-                .map(|number| format!("bench/fan-in/{number}"))
-                .collect(),
-            subscribers: vec![reader; subscribers as usize],
-            audience: subscribers,
-        }
-    }
-
-    /// Publisher n speaks to subscriber n alone.
-    #[must_use]
-    pub fn pairs(pairs: u32) -> Self {
-        let topics: Vec<String> = (0..pairs)
-            .map(|number| format!("bench/pairs/{number}"))
-            .collect();
-        let subscribers = (0..).zip(&topics).map(|(number, topic)| Reader {
-            filters: vec![topic.clone()],
-            first_publisher: number,
-            publishers: 1,
-        });
-        Self {
-            subscribers: subscribers.collect(),
-            topics,
-            audience: 1,
-        }
-    }
-}
-
-/// A run that only connects.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConnectionPlan {
+pub struct ReplayPlan {
     /// The broker.
     pub target: Target,
+    /// Quality of service of the subscriptions.
+    pub qos: u8,
+    /// Payload bytes, at least [`STAMP_BYTES`](crate::stamp::STAMP_BYTES).
+    pub payload: usize,
+    /// Retained topics.
+    pub topics: u32,
+    /// Subscribers, one after the other.
+    pub subscribers: u32,
+    /// What all topics begin with.
+    pub root: String,
+    /// Nanoseconds without any arrival after which what is missing is lost.
+    pub quiet: u64,
+}
+
+/// A storm of connections.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnectPlan {
+    /// The broker.
+    pub target: Target,
+    /// How many connections.
+    pub connections: u32,
+    /// Open loop: connections per second; else as fast as they are taken.
+    pub rate: Option<u64>,
+    /// Handshakes under way at once.
+    pub concurrent: u32,
+}
+
+/// Connections that do nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdlePlan {
+    /// The broker.
+    pub target: Target,
+    /// The broker's process.
+    pub pid: u32,
     /// How many connections.
     pub connections: u32,
     /// Whether each one subscribes to a topic of its own.

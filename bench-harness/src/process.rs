@@ -15,6 +15,18 @@ pub struct Memory {
     pub resident: u64,
     /// The part that no file backs (`RssAnon`): heap and stacks.
     pub anonymous: u64,
+    /// The most it ever was (`VmHWM`).
+    pub peak: u64,
+}
+
+/// How often all threads of a process, as far as they still live, were taken off
+/// their cores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Switches {
+    /// They waited for something.
+    pub voluntary: u64,
+    /// Something else had to run.
+    pub involuntary: u64,
 }
 
 /// Reads a process's resident memory.
@@ -27,6 +39,7 @@ pub fn memory(pid: u32) -> io::Result<Memory> {
     Ok(Memory {
         resident: field("VmRSS:")?,
         anonymous: field("RssAnon:")?,
+        peak: field("VmHWM:")?,
     })
 }
 
@@ -34,6 +47,45 @@ fn parse_kib(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Counts a process's context switches.
+///
+/// # Errors
+/// When there is no such process.
+pub fn switches(pid: u32) -> io::Result<Switches> {
+    let mut sum = Switches::default();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end while it is looked at.
+        let Ok(status) = fs::read_to_string(task?.path().join("status")) else {
+            continue;
+        };
+        let field = |name: &str| {
+            let mut lines = status.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name))?;
+            value.trim().parse::<u64>().ok()
+        };
+        sum.voluntary += field("voluntary_ctxt_switches:").unwrap_or(0);
+        sum.involuntary += field("nonvoluntary_ctxt_switches:").unwrap_or(0);
+    }
+    Ok(sum)
+}
+
+/// Nanoseconds that a process's living threads were ready to run and had no core,
+/// in all.
+#[must_use]
+pub fn wait(pid: u32) -> u64 {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return 0;
+    };
+    let of_task = |path: std::path::PathBuf| {
+        let line = fs::read_to_string(path.join("schedstat")).ok()?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    tasks
+        .flatten()
+        .filter_map(|task| of_task(task.path()))
+        .sum()
 }
 
 /// Threads that a process has now.
@@ -63,6 +115,14 @@ pub fn cpu(pid: u32) -> io::Result<u64> {
 /// Never on Linux.
 pub fn own_cpu() -> io::Result<u64> {
     read(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// Nanoseconds that the calling thread was ready to run and had no core; `None`
+/// where the kernel does not count it.
+#[must_use]
+pub fn own_wait() -> Option<u64> {
+    let line = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Lets the process open as many descriptors as the system allows it.

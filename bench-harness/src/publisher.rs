@@ -85,15 +85,15 @@ impl Publisher {
         }
     }
 
-    /// Appends every message that may be sent now; `late` is told how late each
-    /// one is against its schedule.
+    /// Appends every message that may be sent now; `sent` is told when each one
+    /// was meant to be sent.
     #[inline]
     pub fn fill(
         &mut self,
         schedule: Option<&Schedule>,
         now: u64,
         out: &mut Vec<u8>,
-        mut late: impl FnMut(u64, u64),
+        mut sent: impl FnMut(u64),
     ) {
         while out.len() < UNSENT_BYTES && self.may_send(schedule.is_some()) {
             let packet_id = match &mut self.in_flight {
@@ -103,15 +103,16 @@ impl Publisher {
                     None => break,
                 },
             };
-            let sent = schedule.map_or(now, |s| s.intended(self.number, self.next));
             let stamp = Stamp {
                 publisher: self.number,
                 sequence: self.next,
-                sent,
+                sent: now,
             };
             stamp.write(self.template.append(packet_id, out));
+            if let Some(schedule) = schedule {
+                sent(schedule.intended(self.number, self.next));
+            }
             self.next += 1;
-            late(sent, now.saturating_sub(sent));
         }
     }
 

@@ -21,7 +21,8 @@ pub struct Stamp {
     pub publisher: u32,
     /// 0 for the publisher's first message; below 2^40.
     pub sequence: u64,
-    /// When it was sent (closed loop) or was meant to be sent (open loop).
+    /// When it was handed to its publisher's socket. When it was meant to be, an
+    /// open loop knows from its schedule.
     pub sent: u64,
 }
 

@@ -6,34 +6,27 @@
 
 use std::collections::VecDeque;
 
-use hdrhistogram::Histogram;
-
 use crate::encode::{PublishTemplate, acknowledge};
 use crate::engine::Handler;
 use crate::fault::Fault;
 use crate::in_flight::InFlight;
-use crate::latency;
 use crate::parse::{Packet, Publish, next_packet};
 use crate::plan::{Pace, TrafficPlan};
-use crate::publisher::Publisher;
+use crate::publisher::{Answers, Publisher};
+use crate::readers::{Owner, Readers};
 use crate::schedule::Schedule;
 use crate::stamp::Stamp;
-use crate::stream::{Losses, Stream, Verdict};
+use crate::stream::{Losses, Verdict};
+use crate::timing::Timing;
 use crate::window::Window;
-
-/// One subscriber's place in the plan.
-#[derive(Clone, Copy, Debug)]
-struct Subscriber {
-    first_publisher: u32,
-    publishers: u32,
-    first_stream: usize,
-}
 
 /// What is counted as it happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
     /// Messages handed to publishers' sockets.
     pub published: u64,
+    /// Deliveries that they must make.
+    pub expected: u64,
     /// Messages that arrived, repetitions not counted.
     pub delivered: u64,
     /// Messages that nobody sent, or that went to the wrong subscriber, or with
@@ -50,18 +43,15 @@ pub struct Traffic {
     qos: u8,
     payload: usize,
     in_flight_limit: u16,
-    subscribers: Vec<Subscriber>,
-    streams: Vec<Stream>,
+    readers: Readers,
     publishers: Vec<Publisher>,
-    audience: u32,
+    audiences: Vec<u32>,
     senders: VecDeque<u32>,
     schedule: Option<Schedule>,
-    sending: bool,
-    measured: std::ops::Range<u64>,
-    /// Latencies of the messages sent while measuring.
-    pub latency: Histogram<u64>,
-    /// How late they were sent (open loop).
-    pub lateness: Histogram<u64>,
+    /// Closed loop: nothing is sent from here on; 0 before the start.
+    end: u64,
+    /// What is timed.
+    pub timing: Timing,
     /// What is counted as it happens.
     pub counters: Counters,
 }
@@ -71,46 +61,35 @@ impl Traffic {
     #[must_use]
     pub fn new(plan: &TrafficPlan) -> Self {
         let topology = &plan.topology;
-        let mut streams = 0;
-        let subscribers = topology
-            .subscribers
-            .iter()
-            .map(|reader| {
-                let first_stream = streams;
-                streams += reader.publishers as usize;
-                Subscriber {
-                    first_publisher: reader.first_publisher,
-                    publishers: reader.publishers,
-                    first_stream,
-                }
-            })
-            .collect();
-        let publishers = (0..).zip(&topology.topics).map(|(number, topic)| {
+        let version = plan.target.version;
+        let publishers = (0..).zip(&topology.publishers).map(|(number, source)| {
             let window = match plan.pace {
-                Pace::Window(limit) => Some(Window::new(limit, topology.audience)),
+                Pace::Window(limit) => Some(Window::new(limit, source.audience)),
                 Pace::Rate(_) => None,
             };
             let in_flight = (plan.qos > 0).then(|| InFlight::new(plan.in_flight));
-            let template = PublishTemplate::new(plan.version, topic, plan.qos, plan.payload);
-            Publisher::new(number, plan.version.is_v5(), template, window, in_flight)
+            let template =
+                PublishTemplate::new(version, &source.topic, plan.qos, plan.retain, plan.payload);
+            Publisher::new(
+                number,
+                version.has_properties(),
+                template,
+                window,
+                in_flight,
+            )
         });
         Self {
-            v5: plan.version.is_v5(),
+            v5: version.has_properties(),
             qos: plan.qos,
             payload: plan.payload,
             in_flight_limit: plan.in_flight,
-            subscribers,
-            streams: std::iter::repeat_with(Stream::default)
-                .take(streams)
-                .collect(),
+            readers: Readers::new(topology),
             publishers: publishers.collect(),
-            audience: topology.audience,
+            audiences: topology.publishers.iter().map(|s| s.audience).collect(),
             senders: VecDeque::new(),
             schedule: None,
-            sending: false,
-            measured: 0..0,
-            latency: latency::histogram(),
-            lateness: latency::histogram(),
+            end: 0,
+            timing: Timing::new(&topology.publishers),
             counters: Counters::default(),
         }
     }
@@ -122,14 +101,9 @@ impl Traffic {
             let publishers = u32::try_from(self.publishers.len()).expect("checked in the plan");
             self.schedule = Some(Schedule::new(start, measured.end, rate, publishers));
         }
-        self.measured = measured;
-        self.sending = true;
+        self.end = measured.end;
+        self.timing.measure(measured);
         self.list_all();
-    }
-
-    /// Stops sending anything new; what was due before is still sent.
-    pub fn stop(&mut self) {
-        self.sending = false;
     }
 
     /// Gives up waiting for windows that have not moved since the last call.
@@ -143,12 +117,6 @@ impl Traffic {
             }
         }
         self.list_all();
-    }
-
-    /// Deliveries that must have happened when everything sent has arrived.
-    #[must_use]
-    pub fn expected(&self) -> u64 {
-        self.counters.published * u64::from(self.audience)
     }
 
     /// Messages that are due and not yet sent.
@@ -166,8 +134,8 @@ impl Traffic {
 
     /// Refused and unexpected acknowledgements.
     #[must_use]
-    pub fn answers(&self) -> crate::publisher::Answers {
-        let mut sum = crate::publisher::Answers::default();
+    pub fn answers(&self) -> Answers {
+        let mut sum = Answers::default();
         for publisher in &self.publishers {
             sum.refused += publisher.answers.refused;
             sum.unexpected += publisher.answers.unexpected;
@@ -175,18 +143,11 @@ impl Traffic {
         sum
     }
 
-    /// Each subscriber's account.
+    /// The account of each subscriber and shared group.
     #[must_use]
-    pub fn losses(&self) -> Vec<Losses> {
-        let account = |subscriber: &Subscriber| {
-            let mut sum = Losses::default();
-            for index in 0..subscriber.publishers as usize {
-                let publisher = &self.publishers[subscriber.first_publisher as usize + index];
-                sum.add(self.streams[subscriber.first_stream + index].account(publisher.sent()));
-            }
-            sum
-        };
-        self.subscribers.iter().map(account).collect()
+    pub fn accounts(&self) -> Vec<(Owner, Losses)> {
+        self.readers
+            .accounts(|publisher| self.publishers[publisher].sent())
     }
 
     fn list_all(&mut self) {
@@ -199,7 +160,7 @@ impl Traffic {
     fn list(&mut self, publisher: usize) {
         if !self.publishers[publisher].listed {
             self.publishers[publisher].listed = true;
-            let connection = publisher + self.subscribers.len();
+            let connection = publisher + self.readers.len();
             self.senders
                 .push_back(u32::try_from(connection).expect("connections are numbered by u32"));
         }
@@ -208,7 +169,7 @@ impl Traffic {
     #[inline]
     fn receive_as_subscriber(
         &mut self,
-        subscriber: Subscriber,
+        reader: usize,
         bytes: &[u8],
         now: u64,
         out: &mut Vec<u8>,
@@ -223,7 +184,7 @@ impl Traffic {
                         1 => out.extend_from_slice(&acknowledge(0x40, publish.packet_id)),
                         _ => out.extend_from_slice(&acknowledge(0x50, publish.packet_id)),
                     }
-                    if self.judge(subscriber, publish, now).is_none() {
+                    if self.judge(reader, publish, now).is_none() {
                         self.counters.stray += 1;
                     }
                 }
@@ -239,37 +200,27 @@ impl Traffic {
 
     /// Counts and times a message; `None` where it is not one of ours.
     #[inline]
-    fn judge(&mut self, subscriber: Subscriber, publish: Publish<'_>, now: u64) -> Option<()> {
+    fn judge(&mut self, reader: usize, publish: Publish<'_>, now: u64) -> Option<()> {
         let stamp = Stamp::read(publish.payload)?;
-        let index = stamp.publisher.wrapping_sub(subscriber.first_publisher);
-        if index >= subscriber.publishers
-            || publish.qos != self.qos
-            || publish.payload.len() != self.payload
-        {
+        if publish.qos != self.qos || publish.payload.len() != self.payload {
             return None;
         }
-        let publisher = &mut self.publishers[stamp.publisher as usize];
+        let publisher = self.publishers.get_mut(stamp.publisher as usize)?;
         if stamp.sequence >= publisher.sent() {
             return None;
         }
-        let stream = &mut self.streams[subscriber.first_stream + index as usize];
-        let before = stream.next();
-        match stream.receive(stamp.sequence) {
-            Verdict::InOrder | Verdict::Ahead(_) => {
-                if let Some(window) = &mut publisher.window
-                    && window.pass(before, stamp.sequence + 1)
-                {
-                    self.list(stamp.publisher as usize);
-                }
-            }
-            Verdict::Late => {}
-            Verdict::Duplicate => return Some(()),
+        let heard = self.readers.hear(reader, stamp.publisher, stamp.sequence)?;
+        if heard.verdict == Verdict::Duplicate {
+            return Some(());
+        }
+        // A late one was gone past before, except in a group, where it is none.
+        if let Some(window) = &mut publisher.window
+            && window.pass(heard.from, stamp.sequence + 1)
+        {
+            self.list(stamp.publisher as usize);
         }
         self.counters.delivered += 1;
-        if self.measured.contains(&stamp.sent) {
-            let micros = now.saturating_sub(stamp.sent) / 1000;
-            self.latency.saturating_record(micros);
-        }
+        self.timing.arrived(stamp, self.schedule.as_ref(), now);
         Some(())
     }
 
@@ -291,7 +242,7 @@ impl Traffic {
 
 impl Handler for Traffic {
     fn ready(&mut self, connection: u32, receive_maximum: u16, _now: u64) {
-        if let Some(publisher) = (connection as usize).checked_sub(self.subscribers.len()) {
+        if let Some(publisher) = (connection as usize).checked_sub(self.readers.len()) {
             let limit = self.in_flight_limit.min(receive_maximum);
             self.publishers[publisher].limit_in_flight(limit);
         }
@@ -306,14 +257,14 @@ impl Handler for Traffic {
         out: &mut Vec<u8>,
     ) -> Result<usize, Fault> {
         let connection = connection as usize;
-        match self.subscribers.get(connection) {
-            Some(&subscriber) => self.receive_as_subscriber(subscriber, bytes, now, out),
-            None => self.receive_as_publisher(connection - self.subscribers.len(), bytes, out),
+        match connection.checked_sub(self.readers.len()) {
+            None => self.receive_as_subscriber(connection, bytes, now, out),
+            Some(publisher) => self.receive_as_publisher(publisher, bytes, out),
         }
     }
 
     fn flushed(&mut self, connection: u32) {
-        if let Some(publisher) = (connection as usize).checked_sub(self.subscribers.len()) {
+        if let Some(publisher) = (connection as usize).checked_sub(self.readers.len()) {
             self.list(publisher);
         }
     }
@@ -326,22 +277,24 @@ impl Handler for Traffic {
             self.list(publisher as usize);
         }
         let connection = self.senders.pop_front()?;
-        self.publishers[connection as usize - self.subscribers.len()].listed = false;
+        self.publishers[connection as usize - self.readers.len()].listed = false;
         Some(connection)
     }
 
     fn fill(&mut self, connection: u32, now: u64, out: &mut Vec<u8>) {
-        if !self.sending && self.schedule.is_none() {
+        // What was due before the end of an open loop is still sent after it.
+        if self.schedule.is_none() && now >= self.end {
             return;
         }
-        let publisher = &mut self.publishers[connection as usize - self.subscribers.len()];
+        let number = connection as usize - self.readers.len();
+        let publisher = &mut self.publishers[number];
         let before = publisher.sent();
-        publisher.fill(self.schedule.as_ref(), now, out, |intended, late| {
-            if self.schedule.is_some() && self.measured.contains(&intended) {
-                self.lateness.saturating_record(late / 1000);
-            }
+        publisher.fill(self.schedule.as_ref(), now, out, |intended| {
+            self.timing.sent(intended, now);
         });
-        self.counters.published += publisher.sent() - before;
+        let sent = publisher.sent() - before;
+        self.counters.published += sent;
+        self.counters.expected += sent * u64::from(self.audiences[number]);
     }
 
     fn next_due(&self) -> Option<u64> {

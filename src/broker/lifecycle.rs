@@ -27,7 +27,9 @@ use super::preflight;
 use crate::engine::{ConnectionBudget, EngineConfig};
 use crate::ids::ShardId;
 use crate::routing::InterestTable;
-use crate::shard::{self, Assignment, Census, Clock, Command, Doorbell, LOCKED_BYTES, Milestones};
+use crate::shard::{
+    self, Assignment, Census, Clock, Command, Doorbell, LOCKED_BYTES, Milestones, Shortage,
+};
 
 /// How long the shards may take to get ready once they are built; they wait for
 /// nothing but each other.
@@ -114,6 +116,7 @@ fn launch(
     connections: &Arc<ConnectionBudget>,
 ) -> Result<Shards, StartError> {
     let clock = Clock::start();
+    let shortage = Arc::new(Shortage::default());
     let (built, outcomes) = flume::bounded(count);
     let (go, gate) = flume::bounded(count);
     let (ready, readiness) = flume::bounded(count);
@@ -141,6 +144,7 @@ fn launch(
             mesh,
             engine,
             connections: Arc::clone(connections),
+            shortage: Arc::clone(&shortage),
             commands: inbox,
             doorbell: Arc::clone(&doorbell),
         };
@@ -151,10 +155,7 @@ fn launch(
         };
         let thread = thread::Builder::new()
             .name(format!("shard-{shard}"))
-            .spawn(move || {
-                let _loud = AbortOnPanic(shard);
-                shard::run(assignment, milestones);
-            })
+            .spawn(move || shard::run(assignment, milestones))
             .map_err(system)?;
         shards.0.push(ShardHandle {
             commands,
@@ -319,20 +320,6 @@ fn disconnect(shards: &Shards, deadline: Instant) -> Result<(), StopError> {
         );
     }
     Ok(())
-}
-
-/// A panic on a shard ends the process: its clients would hang otherwise, and
-/// the other shards would wait for it.
-struct AbortOnPanic(ShardId);
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            tracing::error!(shard = %self.0, "a shard panicked; the process ends");
-            eprintln!("shard {} panicked; the process ends", self.0);
-            std::process::abort();
-        }
-    }
 }
 
 #[cfg(test)]

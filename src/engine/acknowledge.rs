@@ -6,6 +6,7 @@
 //! refill the window in one go.
 
 use super::Engine;
+use super::limits::OWED_ANSWERS_MAX;
 use crate::ids::ConnectionId;
 use crate::protocol::{
     Acknowledge, Packet, PacketId, ProtocolVersion, ReasonCode, ReasonProperties,
@@ -89,6 +90,12 @@ impl Engine {
         session.answers.push(waits, answer);
     }
 
+    /// Whether as many answers are owed to a session as may be.
+    pub(super) fn owes_too_much(&self, slot: u32) -> bool {
+        let session = self.clients.sessions.at(slot);
+        session.is_some_and(|session| session.answers.len() >= OWED_ANSWERS_MAX)
+    }
+
     /// Sends what is owed to a session as far as its waits are reached.
     pub(super) fn settle_answers(&mut self, slot: u32) {
         loop {
@@ -143,7 +150,6 @@ impl Engine {
 
     /// Sends a session what it is owed: resends, its queue, retained messages.
     pub(super) fn pump_session(&mut self, id: ConnectionId, slot: u32, now: Timestamp) {
-        self.clients.begin_publication();
         if self.clients.pump(slot, now) && self.pump_replays(id, slot, now) {
             self.make_ready(id);
         }

@@ -33,6 +33,12 @@ impl Assembly {
         self.buffer.len() - self.start
     }
 
+    /// Bytes of memory that the buffer takes.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Whether everything is handled.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -52,6 +58,14 @@ impl Assembly {
     pub fn consume(&mut self, bytes: usize) {
         self.start = (self.start + bytes).min(self.buffer.len());
     }
+
+    /// Gives back the memory of what is handled, where that is most of it: the rest
+    /// of a large packet's buffer must not stay behind for a few bytes.
+    pub fn trim(&mut self) {
+        if self.start > self.buffer.len() / 2 {
+            *self = Self::of(self.bytes());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +78,10 @@ mod tests {
         assembly.consume(3);
         assembly.push(b"ef");
         assert_eq!(assembly.bytes(), b"def");
-        assembly.consume(3);
+        assembly.consume(2);
+        assembly.trim();
+        assert_eq!((assembly.bytes(), assembly.footprint()), (&b"f"[..], 1));
+        assembly.consume(1);
         assert!(assembly.is_empty());
     }
 }

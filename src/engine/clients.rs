@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::connection::{Connection, Stage};
-use super::limits::{Limits, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use super::limits::{Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 use super::publication::Shapes;
 use super::registry::Registry;
 use super::slots::Slots;
@@ -33,11 +33,13 @@ pub struct Clients {
     pub closes: VecDeque<ConnectionId>,
     /// Connections that have input left over.
     pub ready: VecDeque<ConnectionId>,
+    /// Connections with nothing to flush that wait for room in the shard's total.
+    pub starved: VecDeque<ConnectionId>,
     /// Connections that may be read from again.
     pub resumed: Vec<ConnectionId>,
     /// Bytes in all out-buffers, each as of its last delivery or its last flush.
     pub outbox_total: usize,
-    /// Bytes of input that waits in assembly buffers.
+    /// Bytes of memory of all assembly buffers.
     pub assembly_total: usize,
     /// Bytes of messages queued in sessions.
     pub queued_total: usize,
@@ -57,6 +59,7 @@ impl Clients {
             dirty: Vec::new(),
             closes: VecDeque::new(),
             ready: VecDeque::new(),
+            starved: VecDeque::new(),
             resumed: Vec::new(),
             outbox_total: 0,
             assembly_total: 0,
@@ -73,13 +76,56 @@ impl Clients {
             .filter(|connection| connection.stage != Stage::Closing)
     }
 
-    /// Whether a connection's out-buffer has room for ordinary traffic.
+    /// Whether a connection's out-buffer has room for a message of so many bytes.
     #[must_use]
-    pub fn has_room(&self, connection: &Connection) -> bool {
-        // An empty out-buffer always has room for one packet, whatever its size and
-        // whatever the others hold: nobody starves.
+    pub fn has_room(&self, connection: &Connection, bytes: usize) -> bool {
+        let within_total = self.outbox_total < self.limits.shard_outbox_bytes;
+        if connection.outbox.is_empty() {
+            // However much the others hold, small messages go on: nobody starves.
+            within_total || bytes <= OUTBOX_FREE
+        } else {
+            within_total && connection.outbox.len() < self.limits.max_outbox_bytes
+        }
+    }
+
+    /// The same for a message that is kept until there is room. Where no flush of the
+    /// connection itself will tell, it is listed among the starved.
+    pub(super) fn has_room_or_starves(&mut self, id: ConnectionId, bytes: usize) -> bool {
+        let Some(connection) = self.connections.get(id.slot, id.generation) else {
+            return false;
+        };
+        let has_room = self.has_room(connection, bytes);
+        if !has_room
+            && connection.outbox.is_empty()
+            && let Some(connection) = self.open_connection(id)
+            && !std::mem::replace(&mut connection.starves, true)
+        {
+            self.starved.push_back(id);
+        }
+        has_room
+    }
+
+    /// A connection that waits for the shard's out-buffers, once there is room.
+    pub(super) fn next_starved(&mut self) -> Option<ConnectionId> {
+        if self.outbox_total >= self.limits.shard_outbox_bytes {
+            return None;
+        }
+        let id = self.starved.pop_front()?;
+        if let Some(connection) = self.open_connection(id) {
+            connection.starves = false;
+        }
+        Some(id)
+    }
+
+    /// Whether the client's packets may still be handled, which mostly means that they
+    /// are answered. Answers have a share of the out-buffer beyond that of messages,
+    /// so that a subscriber with more messages than it takes is still heard.
+    #[must_use]
+    pub fn has_room_for_answers(&self, connection: &Connection) -> bool {
+        let largest = self.limits.max_packet_size as usize;
+        let messages = self.limits.max_outbox_bytes.saturating_add(largest);
         connection.outbox.is_empty()
-            || (connection.outbox.len() < self.limits.max_outbox_bytes
+            || (connection.outbox.len() < messages.saturating_add(self.limits.max_outbox_bytes)
                 && self.outbox_total < self.limits.shard_outbox_bytes)
     }
 
@@ -177,8 +223,7 @@ impl Clients {
             connection.stage = Stage::Closing;
             connection.reading_paused = true;
             let unhandled = connection.assembly.take();
-            connection.replays = None;
-            self.assembly_total -= unhandled.map_or(0, |assembly| assembly.len());
+            self.assembly_total -= unhandled.map_or(0, |assembly| assembly.footprint());
             self.closes.push_back(id);
         }
     }

@@ -160,6 +160,7 @@ impl Engine {
         );
         self.send_disconnect(earlier, ReasonCode::SessionTakenOver);
         self.clients.close(earlier);
+        self.pause_replays(slot);
         self.settle_answers(slot);
         if let Some(will) = will
             && !(session_goes_on && will.delay_interval > 0)

@@ -4,13 +4,11 @@
 //! aliases, keep alive. Lives on the shard that drives the socket. Pure; it knows
 //! its session by slot only.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::assembly::Assembly;
 use super::limits::{CONNECT_PACKET_SIZE_MAX, ConnectionPermit};
 use super::outbox::Outbox;
-use super::replay::Replay;
 use crate::protocol::ProtocolVersion;
 use crate::session::keep_alive::KeepAlive;
 use crate::session::topic_alias::{AliasUse, InboundAliases, OutboundAliases};
@@ -80,14 +78,14 @@ pub struct Connection {
     pub version: ProtocolVersion,
     /// Why it reads nothing, if so.
     pub held: Held,
+    /// Whether it is listed as waiting for room in the shard's out-buffers.
+    pub starves: bool,
     /// Whether the shard was told not to read.
     pub reading_paused: bool,
     /// Aliases the client set.
     pub inbound_aliases: Option<Box<InboundAliases>>,
     /// Aliases the broker set.
     pub outbound_aliases: Option<Box<OutboundAliases>>,
-    /// Retained messages that its new subscriptions are still owed.
-    pub replays: Option<Box<VecDeque<Replay>>>,
     /// Where it came from.
     pub origin: Origin,
     /// Its place in the count of connections, until it leaves for another shard.
@@ -112,10 +110,10 @@ impl Connection {
             keep_alive: KeepAlive::default(),
             version: ProtocolVersion::V5,
             held: Held::default(),
+            starves: false,
             reading_paused: false,
             inbound_aliases: None,
             outbound_aliases: None,
-            replays: None,
             origin,
             permit: Some(permit),
         }

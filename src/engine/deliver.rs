@@ -12,7 +12,7 @@ use super::clients::Clients;
 use super::publication::{Head, Publication};
 use crate::ids::ConnectionId;
 use crate::protocol::{Acknowledge, Packet, PacketId, Patch, QoS, ReasonCode, ReasonProperties};
-use crate::session::outbound::Resend;
+use crate::session::outbound::{Outbound, Resend};
 use crate::session::pending::{Pending, SubscriptionIdList};
 use crate::session::topic_alias::AliasUse;
 use crate::time::Timestamp;
@@ -67,13 +67,9 @@ impl Clients {
             }
             return;
         }
-        let room = connection.filter(|id| {
-            session.outbound.may_start()
-                && self
-                    .connections
-                    .get(id.slot, id.generation)
-                    .is_some_and(|connection| self.has_room(connection))
-        });
+        let idle = session.outbound.may_start();
+        let bytes = publication.bytes();
+        let room = connection.filter(|id| idle && self.has_room_or_starves(*id, bytes));
         let pending = Pending {
             message: Rc::clone(publication.keep()),
             qos,
@@ -83,7 +79,7 @@ impl Clients {
         };
         match room {
             Some(id) => self.start(terms.session, id, pending, publication, audience, now),
-            None => self.enqueue(terms.session, pending),
+            None => self.enqueue(terms.session, pending, now),
         }
     }
 
@@ -98,7 +94,7 @@ impl Clients {
         let Some(connection) = self.connections.get(id.slot, id.generation) else {
             return;
         };
-        if !self.has_room(connection) {
+        if !self.has_room(connection, publication.bytes()) {
             self.stats.dropped_outbox_full += 1;
             return;
         }
@@ -189,18 +185,24 @@ impl Clients {
     }
 
     /// Puts a delivery into its session's queue, or drops and counts it.
-    fn enqueue(&mut self, slot: u32, pending: Pending) {
+    fn enqueue(&mut self, slot: u32, pending: Pending, now: Timestamp) {
         let bounds = self.limits.queue();
+        let most = self.limits.shard_queued_bytes;
         let Some(session) = self.sessions.at_mut(slot) else {
             return;
         };
         let cost = pending.cost();
-        let full = self.queued_total + cost > self.limits.shard_queued_bytes;
-        if full || session.outbound.enqueue(pending, bounds).is_err() {
-            self.stats.dropped_queue_full += 1;
-        } else {
-            self.queued_total += cost;
+        let others = self.queued_total - session.outbound.queued_bytes();
+        let has_room = |outbound: &Outbound| {
+            others + outbound.queued_bytes() + cost <= most && outbound.has_room(cost, bounds)
+        };
+        if !has_room(&session.outbound) {
+            self.stats.dropped_expired += session.outbound.drop_expired(now);
         }
+        if !has_room(&session.outbound) || session.outbound.enqueue(pending, bounds).is_err() {
+            self.stats.dropped_queue_full += 1;
+        }
+        self.queued_total = others + session.outbound.queued_bytes();
     }
 
     /// Sends what the window and the out-buffer allow: first again what an earlier
@@ -216,8 +218,8 @@ impl Clients {
             if session.outbound.is_empty() {
                 return true;
             }
-            let connection = self.connections.get(id.slot, id.generation);
-            if !connection.is_some_and(|connection| self.has_room(connection)) {
+            let bytes = session.outbound.next_len();
+            if !self.has_room_or_starves(id, bytes) {
                 return false;
             }
             if !self.resend_next(slot, id, now) && !self.start_next(slot, id, now) {

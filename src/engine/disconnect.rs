@@ -55,10 +55,12 @@ impl Engine {
             return Ok(());
         };
         if let Some(interval) = disconnect.session_expiry_interval {
+            // Where our own bound made it zero, the client did nothing wrong.
+            let interval = interval.min(longest);
             if session.expiry_interval == 0 && interval > 0 {
                 return Err(ReasonCode::ProtocolError); // [MQTT-3.14.2-2]
             }
-            session.expiry_interval = interval.min(longest);
+            session.expiry_interval = interval;
         }
         if disconnect.reason == ReasonCode::Success {
             session.will = None; // [MQTT-3.14.4-3]
@@ -105,6 +107,7 @@ impl Engine {
         if let Some(session) = self.clients.sessions.at_mut(slot) {
             session.detach(now);
         }
+        self.pause_replays(slot);
         self.settle_answers(slot);
         self.announce_presence(slot, false);
         self.attend_absence(slot, now);
@@ -188,6 +191,7 @@ impl Engine {
         let Some(id) = self.clients.sessions.id_of(slot) else {
             return;
         };
+        self.drop_replays(slot);
         self.drop_subscriptions(slot);
         let Some(mut session) = self.clients.sessions.remove(slot) else {
             return;

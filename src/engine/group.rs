@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::deliver::{Audience, Terms};
-use super::limits::INTERNAL_QUEUE_MAX;
+use super::limits::{INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX};
 use super::peer::{GroupDelivery, PeerItem, RANK_PUBLISH};
 use super::publication::Publication;
 use crate::ids::{SessionId, ShardId};
 use crate::message::Message;
-use crate::protocol::{QoS, SubscriptionOptions, TopicFilter};
+use crate::protocol::{SubscriptionOptions, TopicFilter};
 use crate::routing::Member;
 use crate::session::answers::{Wait, Waits};
 use crate::session::pending::Pending;
@@ -34,14 +34,24 @@ pub(super) enum Deferred {
     },
 }
 
+impl Deferred {
+    fn len(&self) -> usize {
+        match self {
+            Self::Will(message) | Self::GiveBack { message, .. } => message.len(),
+        }
+    }
+}
+
 impl Engine {
     /// Gives a publication to one member of each group here that its topic matches.
+    /// Returns the number of groups.
     pub(super) fn publish_to_groups(
         &mut self,
         publication: &Publication<'_>,
         waits: &mut Waits,
         now: Timestamp,
-    ) {
+    ) -> usize {
+        let mut chosen = 0;
         let Self {
             groups,
             clients,
@@ -50,6 +60,7 @@ impl Engine {
             ..
         } = self;
         groups.choose(publication.topic, |choice| {
+            chosen += 1;
             let group: Arc<str> = format_group(choice.group, choice.filter);
             let delivery = delivery_to(choice.member, group, publication.keep());
             if choice.member.shard == *shard {
@@ -59,13 +70,13 @@ impl Engine {
                 waits.push(lane.push(PeerItem::GroupDelivery(delivery)));
             }
         });
+        chosen
     }
 
     /// A group on another shard chose a session of this one.
     pub(super) fn on_group_delivery(&mut self, delivery: GroupDelivery, now: Timestamp) {
         if self.clients.sessions.slot_of(delivery.session).is_some() {
             let message = Rc::new(delivery.message.clone());
-            self.clients.begin_publication();
             deliver_to_member(&mut self.clients, &delivery, &message, now);
         } else {
             // The session ended while the message was under way.
@@ -98,7 +109,9 @@ impl Engine {
     }
 
     fn defer(&mut self, work: Deferred) {
-        if self.internal.len() < INTERNAL_QUEUE_MAX {
+        let bytes = self.internal_bytes + work.len();
+        if self.internal.len() < INTERNAL_QUEUE_MAX && bytes <= INTERNAL_QUEUE_BYTES_MAX {
+            self.internal_bytes = bytes;
             self.internal.push_back(work);
         } else {
             self.clients.stats.dropped_internal_full += 1;
@@ -108,6 +121,7 @@ impl Engine {
     /// Does deferred work as far as the lanes have credit.
     pub(super) fn pump_internal(&mut self, now: Timestamp) {
         while let Some(work) = self.internal.pop_front() {
+            self.internal_bytes -= work.len();
             let undone = match work {
                 Deferred::Will(message) => self.publish_message(message, now).map(Deferred::Will),
                 Deferred::GiveBack {
@@ -123,6 +137,7 @@ impl Engine {
                     }),
             };
             if let Some(work) = undone {
+                self.internal_bytes += work.len();
                 self.internal.push_front(work);
                 return;
             }
@@ -190,7 +205,6 @@ impl Engine {
         };
         let delivery = delivery_to(&member, Arc::clone(group), message);
         if member.shard == self.shard {
-            self.clients.begin_publication();
             deliver_to_member(&mut self.clients, &delivery, message, now);
             return None;
         }
@@ -297,7 +311,7 @@ fn deliver_to_member(
     let subscription_id = delivery.subscription_id.map(NonZeroU32::get);
     let terms = Terms {
         session,
-        qos: delivery.qos.min(QoS::ExactlyOnce),
+        qos: delivery.qos,
         retain: delivery.retain,
         subscription_ids: subscription_id.as_slice(),
         group: Some(&delivery.group),

@@ -10,7 +10,7 @@
 use super::Engine;
 use super::assembly::Assembly;
 use super::connection::{Connection, Held, Origin, Stage};
-use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT, PACKETS_PER_VISIT};
+use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT, READY_VISITS_PER_TURN};
 use crate::ids::{ConnectionId, ShardId};
 use crate::protocol::{
     Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
@@ -63,9 +63,9 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    fn new() -> Self {
+    fn new(packets: usize) -> Self {
         Self {
-            packets: PACKETS_PER_VISIT,
+            packets,
             deliveries: DELIVERIES_PER_VISIT,
         }
     }
@@ -137,30 +137,45 @@ impl Engine {
         if connection.held.any() {
             // The receive that was under way when reading was held brings one
             // buffer at most.
-            connection.assembly.get_or_insert_default().push(bytes);
-            self.clients.assembly_total += bytes.len();
+            let assembly = connection.assembly.get_or_insert_default();
+            let before = assembly.footprint();
+            assembly.push(bytes);
+            self.clients.assembly_total += assembly.footprint() - before;
             return;
         }
         self.visit(id, bytes, now);
     }
 
-    /// Goes on with input left over, one visit for each connection on the list.
+    /// Goes on with input left over, one visit for each of the first on the list.
     /// True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
         self.pump_internal(now);
-        for _ in 0..self.clients.ready.len() {
+        for _ in 0..self.clients.starved.len() {
+            let Some(id) = self.clients.next_starved() else {
+                break;
+            };
+            let connection = self.clients.open_connection(id);
+            if let Some(session) = connection.and_then(|connection| connection.session()) {
+                self.pump_session(id, session, now);
+            }
+        }
+        for _ in 0..self.clients.ready.len().min(READY_VISITS_PER_TURN) {
             let Some(id) = self.clients.ready.pop_front() else {
                 break;
             };
             if let Some(connection) = self.clients.open_connection(id) {
                 connection.held.by_budget = false;
-                if connection.held.any() {
-                    continue;
+                let held = connection.held.any();
+                let session = connection.session();
+                // Its packets first: a long queue fills the out-buffer again and
+                // again, and an UNSUBSCRIBE or PINGREQ would never find room.
+                if !held {
+                    self.visit(id, &[], now);
                 }
-                if let Some(session) = connection.session() {
+                // What the client is owed does not wait for what it sends.
+                if let Some(session) = session {
                     self.pump_session(id, session, now);
                 }
-                self.visit(id, &[], now);
             }
         }
         !self.clients.ready.is_empty()
@@ -184,10 +199,10 @@ impl Engine {
         };
         let mut assembly = connection.assembly.take();
         let mut input = fresh;
-        let mut visit = Visit::new();
+        let mut visit = Visit::new(self.packets_per_visit);
         let mut flow = Flow::Continue;
         if let Some(assembly) = &mut assembly {
-            self.clients.assembly_total -= assembly.len();
+            self.clients.assembly_total -= assembly.footprint();
             flow = self.visit_assembly(id, assembly, &mut input, &mut visit, now);
         }
         if flow == Flow::Continue && !visit.is_over() {
@@ -195,7 +210,7 @@ impl Engine {
             flow = after;
             input = &input[used..];
         }
-        if visit.packets < PACKETS_PER_VISIT
+        if visit.packets < self.packets_per_visit
             && let Some(connection) = self.clients.open_connection(id)
             && connection.session().is_some()
         {
@@ -294,8 +309,16 @@ impl Engine {
         let stage = connection.stage;
         // A peer that reads none of its answers is not read from either.
         let room = self.clients.connections.get(id.slot, id.generation);
-        if stage != Stage::AwaitingConnect && !room.is_some_and(|c| self.clients.has_room(c)) {
+        if stage != Stage::AwaitingConnect
+            && !room.is_some_and(|c| self.clients.has_room_for_answers(c))
+        {
             self.hold(id, |held| held.by_outbox = true);
+            return Ok(Flow::Wait);
+        }
+        if let Stage::Serving(session) = stage
+            && self.owes_too_much(session)
+        {
+            self.hold_by_lane(id);
             return Ok(Flow::Wait);
         }
         match (stage, frame.packet_type().map_err(fault)?) {
@@ -395,17 +418,16 @@ impl Engine {
                 None => rest = Some(Box::new(Assembly::of(input))),
             }
         }
-        let Some(assembly) = rest else { return };
-        self.clients.assembly_total += assembly.len();
-        let over = self.clients.assembly_total > self.limits.shard_assembly_bytes;
-        if over && assembly.len() > ASSEMBLY_FREE {
-            self.clients.assembly_total -= assembly.len();
+        let Some(mut assembly) = rest else { return };
+        assembly.trim();
+        let footprint = assembly.footprint();
+        let over = self.clients.assembly_total + footprint > self.limits.shard_assembly_bytes;
+        if over && footprint > ASSEMBLY_FREE {
             self.clients.stats.closed_over_limit += 1;
             self.fault(id, ReasonCode::QuotaExceeded, now);
         } else if let Some(connection) = self.clients.open_connection(id) {
             connection.assembly = Some(assembly);
-        } else {
-            self.clients.assembly_total -= assembly.len();
+            self.clients.assembly_total += footprint;
         }
     }
 

@@ -18,6 +18,10 @@ pub const PACKETS_PER_VISIT: usize = 256;
 /// publisher's burst to a thousand subscribers still leaves in one flush.
 pub const DELIVERIES_PER_VISIT: usize = 32_768;
 
+/// Connections on the ready list that are visited before the shard looks at fresh
+/// input and flushes.
+pub const READY_VISITS_PER_TURN: usize = 16;
+
 /// Work steps (topics looked at) of a retained replay per visit.
 pub const RETAINED_STEPS_PER_VISIT: usize = 4_096;
 
@@ -28,17 +32,27 @@ pub const LANE_CREDIT: u64 = 4 << 20;
 /// Messages without a connection to pause (wills, messages given back) that wait
 /// for room towards other shards; further ones are dropped and counted.
 pub const INTERNAL_QUEUE_MAX: usize = 65_536;
+/// Bytes of those messages; as above.
+pub const INTERNAL_QUEUE_BYTES_MAX: usize = 256 << 20;
 
 /// Bytes of an assembly buffer that the shard's total does not count, so that a
 /// shard full of half packets still serves clients with small ones.
 pub const ASSEMBLY_FREE: usize = 16 << 10;
 
+/// Bytes of a message that an empty out-buffer takes even when the shard's total is
+/// reached, so that those who never read do not silence the others.
+pub const OUTBOX_FREE: usize = 16 << 10;
+
 /// Bytes of a packet before its sender is authenticated (mosquitto's figure): a
-/// larger CONNECT closes the connection with 0x95.
+/// larger one closes the connection, unanswered.
 pub const CONNECT_PACKET_SIZE_MAX: u32 = 100_000;
 
 /// Answers owed to one client before reading from it pauses.
 pub const OWED_ANSWERS_MAX: usize = 4_096;
+
+/// Unacknowledged messages towards one client at most, whatever is configured and
+/// whatever it asks for: an acknowledgement is searched among them.
+pub const SEND_WINDOW_MAX: u16 = 4_096;
 
 /// Out-buffers of a shard that are kept for reuse, and the bytes of one at most.
 pub const SPARE_BUFFERS_MAX: usize = 4_096;
@@ -54,17 +68,18 @@ pub struct Limits {
     /// Bytes of a packet from a client; a larger one is answered with 0x95.
     pub max_packet_size: u32,
     /// Unacknowledged QoS 1/2 messages towards one client; more wait in its queue.
-    /// Zero leaves it to the client's receive maximum.
+    /// Zero leaves it to the client's receive maximum. [`SEND_WINDOW_MAX`] at most.
     pub max_inflight: u16,
     /// Unacknowledged QoS 1/2 messages from one client (5.0: 0x93 when exceeded).
     pub receive_maximum: u16,
     /// QoS 1/2 messages that wait for one client; zero for no bound on the number.
     /// Further ones are dropped and counted.
     pub max_queued_messages: usize,
-    /// Bytes of the messages that wait for one client; zero for the shard's bound only.
+    /// Bytes of the messages that wait for one client; zero for no bound on them.
     pub max_queued_bytes: usize,
     /// Bytes in one connection's out-buffer above which QoS 0 is dropped and QoS
-    /// 1/2 is queued, and reading from the connection pauses.
+    /// 1/2 is queued. Answers may take as many again; then reading from the
+    /// connection pauses.
     pub max_outbox_bytes: usize,
     /// Seconds a session may outlive its connection; `u32::MAX` for ever. A longer
     /// wish is cut, and CONNACK says so.
@@ -86,7 +101,8 @@ pub struct Limits {
     /// Bytes of half-received packets on one shard; a connection that asks for more
     /// than its share ([`ASSEMBLY_FREE`]) is closed with 0x97.
     pub shard_assembly_bytes: usize,
-    /// Bytes in all out-buffers of one shard; above it each acts as if it were full.
+    /// Bytes in all out-buffers of one shard; above it each acts as if it were full,
+    /// but for small messages ([`OUTBOX_FREE`]) to those that hold nothing.
     pub shard_outbox_bytes: usize,
     /// Bytes of all messages waiting in sessions of one shard; further ones are
     /// dropped and counted.
@@ -122,8 +138,12 @@ impl Limits {
     /// What a client may be granted.
     #[must_use]
     pub fn offer(&self) -> Offer {
+        let send_window_max = match self.max_inflight {
+            0 => SEND_WINDOW_MAX,
+            asked => asked.min(SEND_WINDOW_MAX),
+        };
         Offer {
-            send_window_max: self.max_inflight,
+            send_window_max,
             receive_maximum: self.receive_maximum,
             maximum_packet_size: self.max_packet_size,
             inbound_alias_maximum: self.max_topic_alias,

@@ -44,7 +44,7 @@ mod wake;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ahash::RandomState;
@@ -65,6 +65,7 @@ use clients::Clients;
 use group::Deferred;
 use home::Homes;
 use peer::Lane;
+use replay::Replays;
 use timers::Timers;
 
 /// What an engine is made of.
@@ -97,12 +98,18 @@ pub struct Engine {
     /// One per shard, this one's own unused.
     lanes: Vec<Lane>,
     timers: Timers,
+    /// Retained messages that sessions' new subscriptions are still owed, by slot.
+    replays: BTreeMap<u32, Replays>,
     /// Connections that leave for their home shard.
     handoffs: VecDeque<(ConnectionId, ShardId, Vec<u8>)>,
     /// Connections that wait for a lane's credit or for owed answers.
     held_by_lane: Vec<ConnectionId>,
     /// Publications without a connection that could be paused.
     internal: VecDeque<Deferred>,
+    /// Bytes of their messages.
+    internal_bytes: usize,
+    /// Packets of one connection before another gets its turn; tests make it small.
+    packets_per_visit: usize,
     stopping: bool,
     /// Whether a sweep of the retained store is planned.
     sweeping: bool,
@@ -138,9 +145,12 @@ impl Engine {
             retained: Retained::new(random.clone()),
             lanes: (0..shards).map(|peer| Lane::new(ShardId(peer))).collect(),
             timers: Timers::default(),
+            replays: BTreeMap::new(),
             handoffs: VecDeque::new(),
             held_by_lane: Vec::new(),
             internal: VecDeque::new(),
+            internal_bytes: 0,
+            packets_per_visit: limits::PACKETS_PER_VISIT,
             stopping: false,
             sweeping: false,
             stamps: 0,

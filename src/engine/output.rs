@@ -74,7 +74,7 @@ impl Engine {
             connection.held.by_outbox = false;
             self.make_ready(id);
         } else if let Some(session) = connection.session() {
-            let replays = connection.replays.is_some();
+            let replays = self.replays.contains_key(&session);
             let queued = self
                 .clients
                 .sessions

@@ -149,6 +149,8 @@ struct Open {
 #[derive(Debug)]
 pub struct Lane {
     peer: ShardId,
+    /// [`LANE_CREDIT`]; tests make it small.
+    pub(super) credit: u64,
     outgoing: Vec<PeerItem>,
     sent: [u64; RANKS],
     sent_bytes: [u64; RANKS],
@@ -171,6 +173,7 @@ impl Lane {
     pub fn new(peer: ShardId) -> Self {
         Self {
             peer,
+            credit: LANE_CREDIT,
             outgoing: Vec::new(),
             sent: [0; RANKS],
             sent_bytes: [0; RANKS],
@@ -189,7 +192,7 @@ impl Lane {
     #[must_use]
     pub fn has_credit(&self, rank: u8) -> bool {
         let rank = usize::from(rank);
-        self.sent_bytes[rank] - self.theirs.returned[rank] < LANE_CREDIT
+        self.sent_bytes[rank] - self.theirs.returned[rank] < self.credit
     }
 
     /// Sends an item with the next batch; tells what its acceptance is.

@@ -84,6 +84,12 @@ impl<'a> Publication<'a> {
         publication
     }
 
+    /// Bytes of topic, properties and payload.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.topic.len() + self.properties.len() + self.payload.len()
+    }
+
     /// The message to keep: copied out of the receive buffer once, however many
     /// sessions keep it.
     pub fn keep(&self) -> &Rc<Message> {

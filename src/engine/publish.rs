@@ -6,7 +6,6 @@
 //! HOT PATH: one call per PUBLISH. A QoS 0 message that stays on this shard is
 //! matched and copied into out-buffers straight from the receive buffer.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
@@ -18,7 +17,7 @@ use super::peer::{PeerItem, RANK_GROUP, RANK_PUBLISH};
 use super::publication::Publication;
 use crate::ids::{ConnectionId, ShardId};
 use crate::message::Message;
-use crate::protocol::{Publish, QoS, ReasonCode};
+use crate::protocol::{ProtocolVersion, Publish, QoS, ReasonCode};
 use crate::routing::Stamp;
 use crate::session::answers::{Answer, Waits};
 use crate::session::inbound::Receipt;
@@ -37,17 +36,53 @@ impl Engine {
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
-        let Some(topic) = self.topic_of(id, publish)? else {
+        if !publish.properties.subscription_ids.is_empty() {
+            return Err(ReasonCode::ProtocolError); // [MQTT-3.3.4-6]
+        }
+        let Some(alias) = publish.properties.topic_alias else {
+            return self.publish_to(publish.topic, id, slot, publish, visit, now);
+        };
+        if alias.get() > self.limits.max_topic_alias {
+            return Err(ReasonCode::TopicAliasInvalid); // [MQTT-3.3.2-9]
+        }
+        let Some(connection) = self.clients.open_connection(id) else {
             return Ok(Flow::Stop);
         };
-        if let Some(flow) = self.settle_repeated(id, slot, publish)? {
+        // Taken out, so that the topic is borrowed from it and not copied.
+        let mut aliases = connection.inbound_aliases.take().unwrap_or_default();
+        if !publish.topic.is_empty() {
+            aliases.set(alias, publish.topic);
+        }
+        let outcome = match aliases.get(alias) {
+            Some(topic) => self.publish_to(topic, id, slot, publish, visit, now),
+            None => Err(ReasonCode::ProtocolError),
+        };
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.inbound_aliases = Some(aliases);
+        }
+        outcome
+    }
+
+    fn publish_to(
+        &mut self,
+        topic: &str,
+        id: ConnectionId,
+        slot: u32,
+        publish: &Publish<'_>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Result<Flow, Fault> {
+        if !self.topic_within_limits(topic) {
+            return Err(ReasonCode::TopicNameInvalid);
+        }
+        if let Some(flow) = self.settle_repeated(slot, publish)? {
             return Ok(flow);
         }
         if self.stopping {
             self.hold(id, |held| held.by_stop = true);
             return Ok(Flow::Wait);
         }
-        let Some(targets) = self.admit_publication(&topic, publish.retain) else {
+        let Some(targets) = self.admit_publication(topic, publish.retain) else {
             self.clients.stats.paused_publishers += 1;
             self.hold_by_lane(id);
             return Ok(Flow::Wait);
@@ -63,58 +98,27 @@ impl Engine {
             .message_expiry_interval
             .map(|s| now.plus_seconds(s));
         let publication = Publication::new(
-            &topic,
+            topic,
             pass_through,
             publish.payload,
             publish.qos,
             publish.retain,
             expires_at,
         );
-        let reason = self.retain_or_refuse(&publication);
+        let retained = self.retain_or_refuse(&publication);
+        // Who can not be told of a refusal gets his message delivered, though not
+        // retained: an acknowledgement is always a positive one [MQTT-3.3.5-2].
+        let told = publish.qos > QoS::AtMostOnce && self.version_of(id) == ProtocolVersion::V5;
+        let reason = if told { retained } else { ReasonCode::Success };
         let mut waits = Waits::new();
-        if !reason.is_error() || publish.qos == QoS::AtMostOnce {
+        if !reason.is_error() {
             let delivered = self.fan_out(&publication, Some(slot), &mut waits, now);
-            let stamp = self.keep_retained(&publication, reason, now);
+            let stamp = self.keep_retained(&publication, retained, now);
             self.send_to_peers(&publication, &targets, stamp, &mut waits);
             visit.spend(delivered);
         }
         self.owe_acknowledgement(slot, publish, reason, waits);
         Ok(Flow::Continue)
-    }
-
-    /// The topic that a PUBLISH means, its alias looked up or learned.
-    fn topic_of<'p>(
-        &mut self,
-        id: ConnectionId,
-        publish: &Publish<'p>,
-    ) -> Result<Option<Cow<'p, str>>, Fault> {
-        if !publish.properties.subscription_ids.is_empty() {
-            return Err(ReasonCode::ProtocolError); // [MQTT-3.3.4-6]
-        }
-        let maximum = self.limits.max_topic_alias;
-        let Some(connection) = self.clients.open_connection(id) else {
-            return Ok(None);
-        };
-        let topic = match publish.properties.topic_alias {
-            None => Cow::Borrowed(publish.topic),
-            Some(alias) => {
-                if alias.get() > maximum {
-                    return Err(ReasonCode::TopicAliasInvalid); // [MQTT-3.3.2-9]
-                }
-                let aliases = connection.inbound_aliases.get_or_insert_default();
-                if publish.topic.is_empty() {
-                    let known = aliases.get(alias).ok_or(ReasonCode::ProtocolError)?;
-                    Cow::Owned(known.to_owned())
-                } else {
-                    aliases.set(alias, publish.topic);
-                    Cow::Borrowed(publish.topic)
-                }
-            }
-        };
-        if !self.topic_within_limits(&topic) {
-            return Err(ReasonCode::TopicNameInvalid);
-        }
-        Ok(Some(topic))
     }
 
     /// Whether a topic name or filter stays within our bounds.
@@ -128,12 +132,7 @@ impl Engine {
 
     /// A QoS 2 packet identifier that is open already is answered, not published
     /// again [MQTT-4.3.3-10]; more than the receive maximum is a fault [MQTT-3.3.4-9].
-    fn settle_repeated(
-        &mut self,
-        id: ConnectionId,
-        slot: u32,
-        publish: &Publish<'_>,
-    ) -> Result<Option<Flow>, Fault> {
+    fn settle_repeated(&mut self, slot: u32, publish: &Publish<'_>) -> Result<Option<Flow>, Fault> {
         let Some(packet_id) = publish.packet_id else {
             return Ok(None);
         };
@@ -153,10 +152,6 @@ impl Engine {
         }
         if session.inbound.is_exhausted() {
             return Err(ReasonCode::ReceiveMaximumExceeded);
-        }
-        if session.answers.len() >= super::limits::OWED_ANSWERS_MAX {
-            self.hold_by_lane(id);
-            return Ok(Some(Flow::Wait));
         }
         Ok(None)
     }
@@ -270,10 +265,11 @@ impl Engine {
             self.clients.deliver(publication, &terms, audience, now);
         }
         let delivered = entries.len();
-        if !self.groups.is_empty() {
-            self.publish_to_groups(publication, waits, now);
+        if self.groups.is_empty() {
+            delivered
+        } else {
+            delivered + self.publish_to_groups(publication, waits, now)
         }
-        delivered
     }
 
     /// Sends a message once to each shard that wants it.

@@ -1,9 +1,12 @@
 //! Retained messages on their way to a new subscription.
 //!
-//! Owns the place in the retained store that a subscription has come to. Pure.
-//! They are pulled as the client reads, so that a subscription to `#` over many
-//! thousand topics is answered whole and never held in memory at once.
+//! Owns, per session, the places in the retained store that its subscriptions have
+//! come to. Pure. Messages are pulled as the client reads, so that a subscription
+//! to `#` over many thousand topics is answered whole and never held in memory at
+//! once; and what QoS 1 and 2 subscriptions are owed outlives the connection.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 use std::rc::Rc;
 
 use super::Engine;
@@ -18,7 +21,7 @@ use crate::time::Timestamp;
 /// One subscription's replay.
 #[derive(Debug)]
 pub struct Replay {
-    filter: Box<str>,
+    filter: Rc<str>,
     qos: QoS,
     subscription_id: Option<u32>,
     cursor: RetainedCursor,
@@ -42,38 +45,87 @@ impl Replay {
     }
 }
 
+/// The replays of one session, at most one per subscription, so that their number
+/// is bounded by that of the subscriptions.
+#[derive(Debug, Default)]
+pub struct Replays {
+    /// In the order in which the subscriptions were made.
+    pending: BTreeMap<u64, Replay>,
+    /// The place of each in `pending`.
+    places: BTreeMap<Rc<str>, u64>,
+    next_place: u64,
+}
+
+impl Replays {
+    /// Puts a replay behind the others, in place of an earlier one of its filter.
+    fn push(&mut self, replay: Replay) {
+        let place = self.next_place;
+        self.next_place += 1;
+        if let Some(earlier) = self.places.insert(Rc::clone(&replay.filter), place) {
+            self.pending.remove(&earlier);
+        }
+        self.pending.insert(place, replay);
+    }
+
+    fn cancel(&mut self, filter: &str) {
+        if let Some(place) = self.places.remove(filter) {
+            self.pending.remove(&place);
+        }
+    }
+
+    /// The connection is gone: what is not kept for an absent client is not owed.
+    fn forget_connection(&mut self) {
+        let places = &mut self.places;
+        self.pending.retain(|_, replay| {
+            let stays = replay.qos > QoS::AtMostOnce;
+            if !stays {
+                places.remove(&replay.filter);
+            }
+            stays
+        });
+    }
+
+    fn first(&mut self) -> Option<&mut Replay> {
+        self.pending.first_entry().map(OccupiedEntry::into_mut)
+    }
+
+    fn finish_first(&mut self) {
+        if let Some((_, replay)) = self.pending.pop_first() {
+            self.places.remove(&replay.filter);
+        }
+    }
+}
+
 impl Engine {
     /// Sends retained messages as far as out-buffer, window and budget allow.
     /// True when work is left that no event will bring up again by itself.
     pub(super) fn pump_replays(&mut self, id: ConnectionId, session: u32, now: Timestamp) -> bool {
         let mut steps = RETAINED_STEPS_PER_VISIT;
         while steps > 0 {
-            let Some(connection) = self.clients.connections.get(id.slot, id.generation) else {
+            if !self.replays.contains_key(&session) {
                 return false;
-            };
+            }
             let idle = self
                 .clients
                 .sessions
                 .at(session)
-                .is_some_and(|s| s.outbound.may_start());
-            if connection.replays.is_none() || !idle || !self.clients.has_room(connection) {
+                .is_some_and(|s| s.connection == Some(id) && s.outbound.may_start());
+            // How large the next message is will be known when it is found.
+            if !idle || !self.clients.has_room_or_starves(id, usize::MAX) {
                 // The next acknowledgement or flush goes on.
                 return false;
             }
-            self.replay_one(id, session, &mut steps, now);
+            self.replay_one(session, &mut steps, now);
         }
         true
     }
 
-    fn replay_one(&mut self, id: ConnectionId, session: u32, steps: &mut usize, now: Timestamp) {
-        let Some(connection) = self.clients.connections.get_mut(id.slot, id.generation) else {
+    fn replay_one(&mut self, session: u32, steps: &mut usize, now: Timestamp) {
+        let Some(replays) = self.replays.get_mut(&session) else {
             return;
         };
-        let Some(replays) = &mut connection.replays else {
-            return;
-        };
-        let Some(replay) = replays.front_mut() else {
-            connection.replays = None;
+        let Some(replay) = replays.first() else {
+            self.replays.remove(&session);
             return;
         };
         let next = match TopicFilter::parse(&replay.filter) {
@@ -96,17 +148,34 @@ impl Engine {
                 self.clients
                     .deliver(&Publication::of(&message), &terms, Audience::One, now);
             }
-            None if replay.cursor.is_done() => {
-                replays.pop_front();
-            }
+            None if replay.cursor.is_done() => replays.finish_first(),
             None => {}
         }
     }
 
     /// A subscription is new: what is retained for it will follow.
-    pub(super) fn begin_replay(&mut self, id: ConnectionId, replay: Replay) {
-        if let Some(connection) = self.clients.open_connection(id) {
-            connection.replays.get_or_insert_default().push_back(replay);
+    pub(super) fn begin_replay(&mut self, session: u32, replay: Replay) {
+        if !self.retained.is_empty() {
+            self.replays.entry(session).or_default().push(replay);
         }
+    }
+
+    /// A subscription ends: nothing more is owed to it [MQTT-3.10.4-2].
+    pub(super) fn cancel_replay(&mut self, session: u32, filter: &str) {
+        if let Some(replays) = self.replays.get_mut(&session) {
+            replays.cancel(filter);
+        }
+    }
+
+    /// A session's connection is gone; the next one goes on with what is kept for it.
+    pub(super) fn pause_replays(&mut self, session: u32) {
+        if let Some(replays) = self.replays.get_mut(&session) {
+            replays.forget_connection();
+        }
+    }
+
+    /// A session ends.
+    pub(super) fn drop_replays(&mut self, session: u32) {
+        self.replays.remove(&session);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::input::{Fault, Flow};
-use super::peer::PeerItem;
+use super::peer::{PeerItem, RANK_PUBLISH};
 use super::replay::Replay;
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{
@@ -27,8 +27,7 @@ impl Engine {
         subscribe: &Subscribe<'_>,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
-        if self.stopping {
-            self.hold(id, |held| held.by_stop = true);
+        if self.must_wait(id, subscribe.filters.iter().map(|request| request.filter)) {
             return Ok(Flow::Wait);
         }
         let invalid = |request: &SubscriptionRequest<'_>| {
@@ -41,7 +40,7 @@ impl Engine {
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         for request in &subscribe.filters {
             let reason =
-                self.add_subscription(id, slot, request, subscribe.subscription_id, &mut waits);
+                self.add_subscription(slot, request, subscribe.subscription_id, &mut waits);
             reasons.push(reason as u8);
         }
         let suback = SubAck {
@@ -54,10 +53,32 @@ impl Engine {
         Ok(Flow::Continue)
     }
 
+    /// Whether a request has to wait: the broker is stopping, or the lane to the home
+    /// of a group has no credit. The connection is held, then.
+    fn must_wait<'f>(
+        &mut self,
+        id: ConnectionId,
+        mut filters: impl Iterator<Item = TopicFilter<'f>>,
+    ) -> bool {
+        if self.stopping {
+            self.hold(id, |held| held.by_stop = true);
+            return true;
+        }
+        let blocked = filters.any(|filter| {
+            filter.share().is_some() && {
+                let home = self.homes.of_group(filter.as_str());
+                home != self.shard && !self.lanes[home.index()].has_credit(RANK_PUBLISH)
+            }
+        });
+        if blocked {
+            self.hold_by_lane(id);
+        }
+        blocked
+    }
+
     /// One filter of a SUBSCRIBE: the granted QoS, or why not [MQTT-3.9.3-2].
     fn add_subscription(
         &mut self,
-        id: ConnectionId,
         slot: u32,
         request: &SubscriptionRequest<'_>,
         subscription_id: Option<NonZeroU32>,
@@ -93,7 +114,7 @@ impl Engine {
             if replays {
                 let cursor = self.retained.cursor();
                 let identifier = subscription_id.map(NonZeroU32::get);
-                self.begin_replay(id, Replay::new(filter, options.qos, identifier, cursor));
+                self.begin_replay(slot, Replay::new(filter, options.qos, identifier, cursor));
             }
         }
         match options.qos {
@@ -137,8 +158,7 @@ impl Engine {
         slot: u32,
         unsubscribe: &Unsubscribe<'_>,
     ) -> Result<Flow, Fault> {
-        if self.stopping {
-            self.hold(id, |held| held.by_stop = true);
+        if self.must_wait(id, unsubscribe.filters.iter().copied()) {
             return Ok(Flow::Wait);
         }
         let Some(session) = self.clients.sessions.id_of(slot) else {
@@ -186,11 +206,11 @@ impl Engine {
                 let item = PeerItem::Leave { group, session };
                 waits.push(self.lanes[home.index()].push(item));
             }
-        } else if self
-            .subscriptions
-            .remove(filter, session.slot)
-            .is_some_and(|removed| removed.last_of_filter)
-        {
+            return;
+        }
+        self.cancel_replay(session.slot, filter.as_str());
+        let removed = self.subscriptions.remove(filter, session.slot);
+        if removed.is_some_and(|removed| removed.last_of_filter) {
             self.interest.remove(filter);
         }
     }

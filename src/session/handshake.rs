@@ -12,7 +12,7 @@ use crate::protocol::{ConnAck, ConnAckProperties, Connect, ProtocolVersion, Reas
 /// What the broker is willing to grant.
 #[derive(Clone, Copy, Debug)]
 pub struct Offer {
-    /// Unacknowledged messages towards a client; zero leaves it to the client.
+    /// Unacknowledged messages towards a client, at least one.
     pub send_window_max: u16,
     /// Unacknowledged messages from a client.
     pub receive_maximum: u16,
@@ -71,10 +71,7 @@ pub fn agree(connect: &Connect<'_>, offer: &Offer) -> Result<Agreement, ReasonCo
         NEVER_EXPIRES
     };
     let client_window = properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
-    let send_window = match offer.send_window_max {
-        0 => client_window,
-        ours => ours.min(client_window),
-    };
+    let send_window = offer.send_window_max.min(client_window);
     let exceeds = offer.keep_alive_max > 0
         && (connect.keep_alive == 0 || connect.keep_alive > offer.keep_alive_max);
     // A 3.x client can not be told another keep alive, so its own stands.

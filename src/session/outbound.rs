@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::packet_ids::PacketIds;
+use super::packet_ids::{Mark, PacketIds};
 use super::pending::Pending;
 use crate::protocol::{PacketId, QoS};
 use crate::time::Timestamp;
@@ -33,6 +33,7 @@ pub struct Inflight {
     pub phase: Phase,
     /// Whether it went out on the present connection.
     sent: bool,
+    given: Mark,
     /// The delivery itself.
     pub pending: Pending,
 }
@@ -62,7 +63,7 @@ pub enum Acknowledged {
 pub struct QueueBounds {
     /// Messages; zero for no bound on their number.
     pub messages: usize,
-    /// Bytes, as [`Pending::cost`] counts them; zero for no bound of the session's own.
+    /// Bytes, as [`Pending::cost`] counts them; zero for no bound on them.
     pub bytes: usize,
 }
 
@@ -79,6 +80,9 @@ pub struct Outbound {
     ids: PacketIds,
     in_window: u16,
     unsent: u16,
+    /// No entry before this one is unsent, so that sending a large window again
+    /// does not search it again and again.
+    unsent_from: usize,
     window: u16,
 }
 
@@ -94,6 +98,7 @@ impl Outbound {
     pub fn detach(&mut self) {
         self.unsent += self.in_window;
         self.in_window = 0;
+        self.unsent_from = 0;
         for entry in &mut self.inflight {
             entry.sent = false;
         }
@@ -117,9 +122,13 @@ impl Outbound {
     /// the window (at most 65,535) and `may_start` rule out.
     pub fn start(&mut self, pending: Pending) -> Option<PacketId> {
         let inflight = &self.inflight;
+        // Only once in 65,535 messages anything in flight is worth looking at.
+        let search = inflight
+            .front()
+            .is_some_and(|oldest| self.ids.comes_round_to(oldest.given));
         let packet_id = self
             .ids
-            .allocate(|id| inflight.iter().any(|entry| entry.packet_id == id))?;
+            .allocate(|id| search && inflight.iter().any(|entry| entry.packet_id == id))?;
         let phase = match pending.qos {
             QoS::ExactlyOnce => Phase::AwaitPubRec,
             QoS::AtLeastOnce | QoS::AtMostOnce => Phase::AwaitPubAck,
@@ -128,10 +137,18 @@ impl Outbound {
             packet_id,
             phase,
             sent: true,
+            given: self.ids.mark(),
             pending,
         });
         self.in_window += 1;
         Some(packet_id)
+    }
+
+    /// Whether a delivery of this cost may be queued.
+    #[must_use]
+    pub fn has_room(&self, cost: usize, bounds: QueueBounds) -> bool {
+        (bounds.messages == 0 || self.queue.len() < bounds.messages)
+            && (bounds.bytes == 0 || self.queued_bytes + cost <= bounds.bytes)
     }
 
     /// Puts a delivery behind the others, or hands it back when a bound is reached.
@@ -139,14 +156,26 @@ impl Outbound {
     /// # Errors
     /// The delivery itself, when the queue is full: the caller counts it as dropped.
     pub fn enqueue(&mut self, pending: Pending, bounds: QueueBounds) -> Result<(), Pending> {
-        let too_many = bounds.messages > 0 && self.queue.len() >= bounds.messages;
-        let too_large = bounds.bytes > 0 && self.queued_bytes + pending.cost() > bounds.bytes;
-        if too_many || too_large {
+        if !self.has_room(pending.cost(), bounds) {
             return Err(pending);
         }
         self.queued_bytes += pending.cost();
         self.queue.push_back(pending);
         Ok(())
+    }
+
+    /// Drops what has expired at the front of the queue, to make room; how many there
+    /// were. The front only, so that a full queue costs each message one look.
+    pub fn drop_expired(&mut self, now: Timestamp) -> u64 {
+        let mut expired = 0;
+        while let Some(pending) = self.queue.front()
+            && pending.message.is_expired(now)
+        {
+            self.queued_bytes -= pending.cost();
+            self.queue.pop_front();
+            expired += 1;
+        }
+        expired
     }
 
     /// The next queued delivery if the window allows one, without those that
@@ -155,14 +184,10 @@ impl Outbound {
         if !self.window_open() || self.unsent > 0 {
             return None;
         }
-        while let Some(pending) = self.queue.pop_front() {
-            self.queued_bytes -= pending.cost();
-            if !pending.message.is_expired(now) {
-                return Some(pending);
-            }
-            *expired += 1;
-        }
-        None
+        *expired += self.drop_expired(now);
+        let pending = self.queue.pop_front()?;
+        self.queued_bytes -= pending.cost();
+        Some(pending)
     }
 
     /// What a resumed session has to send again next, in the original order
@@ -175,8 +200,12 @@ impl Outbound {
         let open = self.window_open();
         let next = self
             .inflight
-            .iter()
-            .position(|entry| !entry.sent && (open || entry.phase == Phase::AwaitPubComp))?;
+            .range(self.unsent_from..)
+            .position(|entry| !entry.sent && (open || entry.phase == Phase::AwaitPubComp))?
+            + self.unsent_from;
+        if open {
+            self.unsent_from = next + 1;
+        }
         let entry = &mut self.inflight[next];
         entry.sent = true;
         self.in_window += 1;
@@ -209,11 +238,9 @@ impl Outbound {
             return Acknowledged::Release;
         }
         self.in_window -= 1;
-        self.inflight
-            .remove(index)
-            .map_or(Acknowledged::Unknown, |entry| {
-                Acknowledged::Complete(entry.pending)
-            })
+        self.remove(index).map_or(Acknowledged::Unknown, |entry| {
+            Acknowledged::Complete(entry.pending)
+        })
     }
 
     /// Whether a PUBREL is outstanding for this identifier (a PUBREC that comes
@@ -231,7 +258,7 @@ impl Outbound {
             .inflight
             .iter()
             .position(|entry| entry.packet_id == packet_id)?;
-        let entry = self.inflight.remove(index)?;
+        let entry = self.remove(index)?;
         let counter = if entry.sent {
             &mut self.in_window
         } else {
@@ -239,6 +266,24 @@ impl Outbound {
         };
         *counter -= 1;
         Some(entry.pending)
+    }
+
+    fn remove(&mut self, index: usize) -> Option<Inflight> {
+        if index < self.unsent_from {
+            self.unsent_from -= 1;
+        }
+        self.inflight.remove(index)
+    }
+
+    /// Bytes of the message that is sent next, again or for the first time.
+    #[must_use]
+    pub fn next_len(&self) -> usize {
+        let mut again = self.inflight.range(self.unsent_from..);
+        let next = match again.find(|entry| !entry.sent) {
+            Some(entry) => Some(&entry.pending),
+            None => self.queue.front(),
+        };
+        next.map_or(0, |pending| pending.message.len())
     }
 
     /// Deliveries waiting for the window.
@@ -272,6 +317,7 @@ impl Outbound {
         self.queued_bytes = 0;
         self.in_window = 0;
         self.unsent = 0;
+        self.unsent_from = 0;
         self.inflight
             .drain(..)
             .filter(|entry| entry.phase == Phase::AwaitPubAck)
@@ -362,6 +408,26 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_of_zero_is_none_and_what_has_expired_makes_room() {
+        let none = QueueBounds {
+            messages: 0,
+            bytes: 0,
+        };
+        let at = Timestamp::from_millis(5);
+        let mut brief = pending("brief", QoS::AtLeastOnce);
+        let expiring = Message::new("t", &[], b"brief", QoS::AtLeastOnce, false, Some(at));
+        brief.message = Rc::new(expiring);
+        let mut outbound = outbound(1);
+        for _ in 0..2 {
+            outbound.enqueue(brief.clone(), none).expect("no bound");
+        }
+        assert!(!outbound.has_room(1, BOUNDS), "two messages");
+        assert_eq!(outbound.drop_expired(Timestamp::ZERO), 0);
+        assert_eq!(outbound.drop_expired(at), 2);
+        assert_eq!((outbound.queued(), outbound.queued_bytes()), (0, 0));
+    }
+
+    #[test]
     fn a_resumed_session_sends_again_in_order_with_the_same_identifiers_and_within_the_new_window()
     {
         let mut outbound = outbound(10);
@@ -384,6 +450,54 @@ mod tests {
         outbound.acknowledge(id(1), Phase::AwaitPubComp, false);
         assert!(matches!(outbound.next_resend(), Some(Resend::Publish(e)) if e.packet_id == id(3)));
         assert!(outbound.next_resend().is_none());
+    }
+
+    #[test]
+    fn an_identifier_that_stays_in_use_is_passed_over_each_time_round() {
+        let mut outbound = outbound(4);
+        let stuck = outbound.start(pending("stuck", QoS::AtLeastOnce));
+        assert_eq!(stuck, Some(id(1)));
+        let mut last = 1;
+        for _ in 0..3 * usize::from(u16::MAX) {
+            let next = outbound
+                .start(pending("x", QoS::AtLeastOnce))
+                .expect("free");
+            let expected = if last == u16::MAX { 2 } else { last + 1 };
+            assert_eq!(next, id(expected), "[MQTT-2.2.1-4]");
+            outbound.acknowledge(next, Phase::AwaitPubAck, false);
+            last = next.get();
+        }
+    }
+
+    #[test]
+    fn a_large_window_is_sent_again_in_order_whatever_is_acknowledged_meanwhile() {
+        let mut outbound = outbound(100);
+        for _ in 0..100 {
+            outbound
+                .start(pending("x", QoS::AtLeastOnce))
+                .expect("free");
+        }
+        outbound.detach();
+        outbound.attach(10);
+        let mut sent: Vec<PacketId> = Vec::new();
+        let mut acknowledged = 0;
+        loop {
+            while let Some(Resend::Publish(entry)) = outbound.next_resend() {
+                sent.push(entry.packet_id);
+            }
+            if acknowledged == 100 {
+                break;
+            }
+            // In pairs, the later one first.
+            let pair = [sent[acknowledged + 1], sent[acknowledged]];
+            for id in pair {
+                let outcome = outbound.acknowledge(id, Phase::AwaitPubAck, false);
+                assert!(matches!(outcome, Acknowledged::Complete(_)));
+            }
+            acknowledged += 2;
+        }
+        assert!(sent.into_iter().eq((1..=100).map(id)), "[MQTT-4.4.0-1]");
+        assert!(outbound.is_empty() && outbound.may_start());
     }
 
     #[test]

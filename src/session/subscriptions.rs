@@ -4,21 +4,24 @@
 //! index and a bound on their number can hold. Lives on the home shard. Pure; the
 //! options of a subscription are the index's business.
 
-use std::collections::HashSet;
-
-use ahash::RandomState;
+use std::collections::BTreeSet;
+use std::ops::Bound::{Included, Unbounded};
 
 /// Up to this many names are kept in a plain list, which costs a client with a
-/// handful of subscriptions no hash table.
+/// handful of subscriptions no tree.
 const FEW: usize = 8;
+
+/// What a shared subscription's name begins with.
+const SHARE: &str = "$share/";
 
 /// The topic filters (whole, with `$share/...`) that a session subscribed to.
 #[derive(Debug)]
 pub enum SubscriptionNames {
     /// A short list.
     Few(Vec<Box<str>>),
-    /// A set, keyed so that a hostile client gains nothing by its choice.
-    Many(Box<HashSet<Box<str>, RandomState>>),
+    /// A set in order: the same on every run, whatever a hostile client chooses, and
+    /// with the shared subscriptions side by side.
+    Many(Box<BTreeSet<Box<str>>>),
 }
 
 impl Default for SubscriptionNames {
@@ -83,18 +86,27 @@ impl SubscriptionNames {
 
     /// The shared subscriptions among them.
     pub fn shared(&self) -> impl Iterator<Item = &str> {
-        self.iter().filter(|name| name.starts_with("$share/"))
+        let (few, many) = match self {
+            Self::Few(names) => (&names[..], None),
+            Self::Many(names) => (
+                &[][..],
+                Some(names.range::<str, _>((Included(SHARE), Unbounded))),
+            ),
+        };
+        let many = many.into_iter().flatten();
+        let few = few.iter().filter(|name| name.starts_with(SHARE));
+        few.chain(many.take_while(|name| name.starts_with(SHARE)))
+            .map(|name| &**name)
     }
 
-    /// All of them, in no particular order.
+    /// All of them, in no particular order, but the same on every run.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let (few, many) = match self {
-            Self::Few(names) => (Some(names), None),
-            Self::Many(names) => (None, Some(names)),
+            Self::Few(names) => (&names[..], None),
+            Self::Many(names) => (&[][..], Some(names.iter())),
         };
-        few.into_iter()
-            .flatten()
-            .chain(many.into_iter().flat_map(|names| names.iter()))
+        few.iter()
+            .chain(many.into_iter().flatten())
             .map(|name| &**name)
     }
 }
@@ -116,6 +128,8 @@ mod tests {
         assert!(names.remove("a/39") && !names.remove("a/39"));
         assert!(!names.contains("a/39") && names.contains("a/0"));
         names.insert("$share/g/t");
+        names.insert("$shared/g/t");
+        names.insert("$SYS/t");
         assert_eq!(names.shared().collect::<Vec<_>>(), ["$share/g/t"]);
     }
 }

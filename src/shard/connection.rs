@@ -10,40 +10,45 @@ use std::os::fd::OwnedFd;
 use crate::ids::ConnectionId;
 
 /// A receive is in the kernel.
-pub(crate) const RECEIVING: u8 = 1;
+pub(crate) const RECEIVING: u16 = 1;
 /// A poll for writability is in the kernel; the connection is not flushed.
-pub(crate) const POLLING: u8 = 1 << 1;
+pub(crate) const POLLING: u16 = 1 << 1;
 /// Waiting on the starved list for a receive buffer.
-pub(crate) const STARVED: u8 = 1 << 2;
+pub(crate) const STARVED: u16 = 1 << 2;
 /// The engine gave the connection up; its outbox may still be draining.
-pub(crate) const CLOSING: u8 = 1 << 3;
+pub(crate) const CLOSING: u16 = 1 << 3;
 /// shutdown(2) was called; only completions are awaited.
-pub(crate) const SHUT: u8 = 1 << 4;
+pub(crate) const SHUT: u16 = 1 << 4;
 /// A send of the batch under way offers its bytes.
-pub(crate) const SENDING: u8 = 1 << 6;
+pub(crate) const SENDING: u16 = 1 << 6;
 /// The socket failed: nothing more can be written.
-pub(crate) const BROKEN: u8 = 1 << 5;
+pub(crate) const BROKEN: u16 = 1 << 5;
+/// Everything is sent and FIN with it; what still arrives is thrown away until the
+/// peer is done, too.
+pub(crate) const HALF_SHUT: u16 = 1 << 7;
+/// The peer has ended its side; nothing more arrives.
+pub(crate) const ENDED: u16 = 1 << 8;
 
 /// One socket and its pending operations: 12 bytes, also while vacant.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) socket: OwnedFd,
     generation: u32,
-    flags: u8,
+    flags: u16,
 }
 
 const _: () = assert!(size_of::<Option<Connection>>() <= 12);
 
 impl Connection {
-    pub(crate) fn has(&self, flag: u8) -> bool {
+    pub(crate) fn has(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
-    pub(crate) fn set(&mut self, flag: u8) {
+    pub(crate) fn set(&mut self, flag: u16) {
         self.flags |= flag;
     }
 
-    pub(crate) fn clear(&mut self, flag: u8) {
+    pub(crate) fn clear(&mut self, flag: u16) {
         self.flags &= !flag;
     }
 }

@@ -5,6 +5,8 @@
 //! or memory it pauses, with one log line per episode. Read next: `turn`.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tracing::{debug, warn};
@@ -20,9 +22,30 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Pauses of any shard that follow each other within this time are one episode,
+/// which is logged once: at the edge of the limit every connection that ends
+/// lets one in and the next one pauses again.
+const EPISODE_GAP: Duration = Duration::from_secs(10);
+
 /// Connections that wait for accept in the kernel, cut by net.core.somaxconn.
 /// Beyond it the kernel drops SYNs and the clients try again.
 pub(crate) const BACKLOG: i32 = 4096;
+
+/// The episode of shortage under way, shared by all shards.
+#[derive(Debug, Default)]
+pub(crate) struct Shortage {
+    /// Milliseconds of the latest pause, plus one; zero before the first.
+    latest: AtomicU64,
+}
+
+impl Shortage {
+    /// Notes a pause; true when it begins an episode.
+    fn begins(&self, now: Timestamp) -> bool {
+        let now = now.as_millis() + 1;
+        let before = self.latest.swap(now, Ordering::Relaxed);
+        before == 0 || Duration::from_millis(now.saturating_sub(before)) > EPISODE_GAP
+    }
+}
 
 /// One listening socket.
 struct Listener {
@@ -31,7 +54,7 @@ struct Listener {
     armed: bool,
     /// Accepting goes on at this instant.
     paused: Option<Timestamp>,
-    /// The length of the next pause; `SHORTEST_PAUSE` outside of an episode.
+    /// The length of the next pause; `SHORTEST_PAUSE` after a success.
     pause: Duration,
 }
 
@@ -46,6 +69,7 @@ pub(crate) enum Accepted {
 /// All listening sockets of one shard.
 pub(crate) struct Listeners {
     shard: ShardId,
+    shortage: Arc<Shortage>,
     /// `None`: closed.
     all: Vec<Option<Listener>>,
     /// Cancelled; each is closed by its last completion.
@@ -59,11 +83,11 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    pub(crate) fn new(shard: ShardId) -> Self {
-        let all = Vec::new();
+    pub(crate) fn new(shard: ShardId, shortage: Arc<Shortage>) -> Self {
         Self {
             shard,
-            all,
+            shortage,
+            all: Vec::new(),
             stopping: false,
             pauses: 0,
             over_limit: 0,
@@ -125,7 +149,7 @@ impl Listeners {
         let Some(listener) = &mut self.all[index] else {
             return;
         };
-        if listener.pause == SHORTEST_PAUSE {
+        if self.shortage.begins(now) {
             let error = std::io::Error::from_raw_os_error(errno);
             warn!(shard = %self.shard, %error, "accepting pauses until the machine has room again");
         }
@@ -205,5 +229,21 @@ impl Listeners {
     /// because there were enough.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.pauses, self.over_limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_episode_of_shortage_is_told_once_whichever_shards_it_meets() {
+        let shortage = Shortage::default();
+        let at = Timestamp::from_millis;
+        assert!(shortage.begins(at(0)));
+        for pause in 1..50 {
+            assert!(!shortage.begins(at(pause * 1000)), "{pause}");
+        }
+        assert!(shortage.begins(at(49_000 + 10_001)));
     }
 }

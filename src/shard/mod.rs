@@ -45,6 +45,7 @@ pub(crate) use clock::Clock;
 pub use command::ShardReport;
 pub(crate) use command::{Census, Command};
 pub(crate) use doorbell::Doorbell;
+pub(crate) use listener::Shortage;
 pub(crate) use mesh::{Mesh, meshes};
 pub use turn::Counters;
 
@@ -104,6 +105,7 @@ pub(crate) struct Assignment {
     pub(crate) mesh: Mesh,
     pub(crate) engine: EngineConfig,
     pub(crate) connections: Arc<ConnectionBudget>,
+    pub(crate) shortage: Arc<Shortage>,
     pub(crate) commands: flume::Receiver<Command>,
     pub(crate) doorbell: Arc<Doorbell>,
 }
@@ -121,6 +123,7 @@ pub(crate) struct Milestones {
 /// The body of a shard's thread.
 pub(crate) fn run(assignment: Assignment, milestones: Milestones) {
     let shard = assignment.shard;
+    let _loud = AbortOnPanic(shard);
     let parts = build(assignment.core, &assignment.doorbell);
     let (executor, ring) = match parts {
         Ok(parts) => parts,
@@ -172,6 +175,7 @@ fn executor(core: usize) -> io::Result<LocalExecutor> {
 
 /// The root task: tells that it is ready, turns, cleans up.
 async fn drive(assignment: Assignment, ring: Ring, ready: flume::Sender<()>) {
+    let shard = assignment.shard;
     let wakeup = Rc::new(Wakeup::default());
     let listening = doorbell::listen(Arc::clone(&assignment.doorbell), Rc::clone(&wakeup));
     let listening = glommio::spawn_local(listening).detach();
@@ -179,20 +183,40 @@ async fn drive(assignment: Assignment, ring: Ring, ready: flume::Sender<()>) {
     // of milliseconds while other threads run: have that behind us.
     Timer::new(Duration::from_millis(1)).await;
     let mut turn = Box::new(Turn::new(Parts {
-        shard: assignment.shard,
+        shard,
         engine: Engine::new(assignment.engine),
         ring,
         mesh: assignment.mesh,
         commands: assignment.commands,
         connections: assignment.connections,
+        shortage: assignment.shortage,
         clock: assignment.clock,
         wakeup,
         doorbell: assignment.doorbell,
     }));
     let _ = ready.send(());
     drop(ready);
-    poll_fn(|context| turn.poll(context)).await;
+    poll_fn(|context| {
+        let _loud = AbortOnPanic(shard);
+        turn.poll(context)
+    })
+    .await;
     turn.end();
     // glommio does not drop tasks that are pending when the root task ends.
     listening.await;
+}
+
+/// A panic on a shard ends the process: its clients would hang otherwise, and
+/// the other shards would wait for it. Aborting where it happens keeps
+/// destructors from running over what the panic left behind.
+struct AbortOnPanic(ShardId);
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(shard = %self.0, "a shard panicked; the process ends");
+            eprintln!("shard {} panicked; the process ends", self.0);
+            std::process::abort();
+        }
+    }
 }

@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::command::Command;
-use super::connection::{BROKEN, CLOSING, POLLING, RECEIVING, STARVED, Table};
+use super::connection::{BROKEN, CLOSING, ENDED, POLLING, RECEIVING, STARVED, Table};
 use super::doorbell::{Doorbell, Wakeup};
 use super::handoff::{Handoff, depart};
-use super::listener::{Accepted, Listeners};
+use super::listener::{Accepted, Listeners, Shortage};
 use super::mesh::{LaneItem, Mesh};
 use super::ring::{Completion, Operation, Ring};
 use super::stop::Stopping;
@@ -86,6 +86,8 @@ pub(crate) struct Turn {
     pub(super) batch: Vec<(ConnectionId, usize)>,
     /// Closing connections whose outbox still drains, by deadline.
     pub(super) lingering: VecDeque<(Timestamp, ConnectionId)>,
+    /// Closing connections whose peer is to end its side, too, by deadline.
+    pub(super) parting: VecDeque<(Timestamp, ConnectionId)>,
     /// The engine received an input while its outputs were carried out.
     pub(super) fed: bool,
     /// Connections that wait for a receive buffer, first come first served.
@@ -105,6 +107,7 @@ pub(crate) struct Parts {
     pub(crate) mesh: Mesh,
     pub(crate) commands: flume::Receiver<Command>,
     pub(crate) connections: Arc<ConnectionBudget>,
+    pub(crate) shortage: Arc<Shortage>,
     pub(crate) clock: Clock,
     pub(crate) wakeup: Rc<Wakeup>,
     pub(crate) doorbell: Arc<Doorbell>,
@@ -117,7 +120,7 @@ impl Turn {
             engine: parts.engine,
             ring: parts.ring,
             table: Table::default(),
-            listeners: Listeners::new(parts.shard),
+            listeners: Listeners::new(parts.shard, parts.shortage),
             mesh: parts.mesh,
             commands: parts.commands,
             stopping: Stopping::default(),
@@ -126,6 +129,7 @@ impl Turn {
             flushing: Vec::new(),
             batch: Vec::new(),
             lingering: VecDeque::new(),
+            parting: VecDeque::new(),
             fed: false,
             starved: VecDeque::new(),
             connections: parts.connections,
@@ -246,12 +250,15 @@ impl Turn {
             self.ring.buffers().give_back(buffer);
         }
         if closing {
-            self.finish_if_idle(id);
+            self.received_while_closing(id, result);
             return;
         }
         match -result {
             ..0 => self.read(id, !completion.socket_nonempty()),
-            0 => self.engine.handle_lost(id, LostCause::EndOfStream, now),
+            0 => {
+                connection.set(ENDED);
+                self.engine.handle_lost(id, LostCause::EndOfStream, now);
+            }
             libc::ENOBUFS => self.starve(id),
             libc::EAGAIN | libc::EINTR | libc::ECANCELED => self.read(id, true),
             errno => self.broken(id, errno, now),
@@ -290,7 +297,8 @@ impl Turn {
             return;
         }
         self.ring.buffers().grow();
-        // No buffer is held between turns, so all that exist are provided.
+        // All buffers are provided but for those of completions that were not
+        // looked at yet; who finds none waits again.
         for _ in 0..self.ring.buffers().provided() {
             let Some(id) = self.starved.pop_front() else {
                 break;
@@ -401,9 +409,11 @@ impl Turn {
 
     fn next_deadline(&self) -> Option<Timestamp> {
         let lingering = self.lingering.front().map(|(at, _)| *at);
+        let parting = self.parting.front().map(|(at, _)| *at);
         [
             self.engine.next_deadline(),
             lingering,
+            parting,
             self.listeners.next_deadline(),
             self.stopping.next_deadline(),
         ]

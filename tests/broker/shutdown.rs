@@ -91,3 +91,33 @@ fn connections_without_a_word_do_not_hold_the_end_up() {
     broker.stop();
     drop(silent);
 }
+
+#[test]
+fn a_client_in_the_middle_of_sending_still_gets_what_was_sent_and_learns_why_it_is_closed() {
+    const MALFORMED: u8 = 0x81;
+    let broker = Broker::start(2, &[]);
+    let mut publisher = Client::v5(broker.address(), "publisher");
+    for round in 0..2 {
+        let mut client = Client::open(broker.address(), 5);
+        client.shrink_receive_buffer();
+        client.send(&crate::wire::connect(5, &format!("chatty-{round}")));
+        client.expect(crate::wire::CONNACK);
+        client.subscribe("much", 0);
+        for _ in 0..20 {
+            publisher.publish("much", &[0; 1000], false);
+        }
+        publisher.ping();
+        // A SUBSCRIBE with reserved flags, and behind it bytes that nobody wants: were
+        // the socket just closed, the kernel would reset the stream and forget what
+        // the client has not yet taken.
+        let mut bytes = vec![0x80, 0];
+        bytes.resize(100_000, 0xC0);
+        client.send(&bytes);
+        for _ in 0..20 {
+            client.expect(PUBLISH);
+        }
+        let packet = client.expect(DISCONNECT);
+        assert_eq!(packet.body.first(), Some(&MALFORMED));
+        client.expect_closed(PATIENCE);
+    }
+}

@@ -4,13 +4,14 @@
 //! again; report. Memory of the kernel (sockets) is not the process's and is not
 //! in it.
 
-use super::{RunError, begin_report, handshake, open_all, report_lost_connections, turn_until};
+use super::{RunError, handshake, open_all, report_lost_connections, turn_until};
 use crate::clock::Clock;
 use crate::engine::{Engine, Handler};
 use crate::fault::Fault;
-use crate::plan::ConnectionPlan;
+use crate::plan::IdlePlan;
 use crate::process::{self, Memory};
-use crate::report::Report;
+use crate::progress::Progress;
+use crate::result::Run;
 
 /// Largest packet expected: none at all.
 const MAX_PACKET: usize = 1024;
@@ -47,11 +48,12 @@ impl Handler for Silence {
     }
 }
 
-/// Runs the plan; `pid` is the broker's process.
+/// Runs the plan.
 ///
 /// # Errors
 /// When it cannot run at all; what the broker did wrong is in the report.
-pub fn run(plan: &ConnectionPlan, pid: u32) -> Result<Report, RunError> {
+pub fn run(plan: &IdlePlan, progress: &Progress) -> Result<Run, RunError> {
+    let pid = plan.pid;
     let read = || process::memory(pid).map_err(|error| RunError::Process(pid, error));
     let clock = Clock::start();
     let mut engine = Engine::new(plan.target.address, clock, MAX_PACKET)?;
@@ -64,46 +66,43 @@ pub fn run(plan: &ConnectionPlan, pid: u32) -> Result<Report, RunError> {
         };
         engine.order(handshake(plan.target.version, "idle", number, &filters, 0));
     }
+    progress.show(|| "connecting".to_owned());
     open_all(&mut engine, &mut Silence, plan.connections as usize)?;
     let opened = clock.now();
     turn_until(&mut engine, &mut Silence, clock, opened + plan.settle)?;
     let after = read()?;
 
-    let mut report = begin_report("idle", &plan.target);
-    report.count("connections", "connections", u64::from(plan.connections));
-    report.count(
-        "subscribed",
-        "subscriptions each",
-        u64::from(plan.subscribe),
-    );
+    let mut run = Run::default();
+    run.count("connections", "connections", u64::from(plan.connections));
     #[expect(clippy::cast_precision_loss, reason = "a minute is far below 2^52 ns")]
-    report.number("open_seconds", "opened in, s", opened as f64 / 1e9, 3);
-    describe_memory(&mut report, before, after, plan.connections);
+    run.number("open_seconds", "opened in, s", opened as f64 / 1e9, 3);
+    describe_memory(&mut run, before, after, plan.connections);
     if after.resident < before.resident + LEAST_PER_CONNECTION * u64::from(plan.connections) {
-        report.warn(
+        run.warn(
             "the broker hardly grew: it reused memory of earlier connections; measure it \
              freshly started"
                 .to_owned(),
         );
     }
-    report_lost_connections(&mut report, &engine);
-    engine.close();
-    Ok(report)
+    report_lost_connections(&mut run, &engine);
+    engine.close(|_| Vec::new());
+    Ok(run)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
-fn describe_memory(report: &mut Report, before: Memory, after: Memory, connections: u32) {
+fn describe_memory(run: &mut Run, before: Memory, after: Memory, connections: u32) {
     let per_connection =
         |before: u64, after: u64| (after as f64 - before as f64) / f64::from(connections);
-    report.count("rss_before", "RSS before, bytes", before.resident);
-    report.count("rss_after", "RSS after, bytes", after.resident);
-    report.number(
+    run.count("rss_before", "RSS before, bytes", before.resident);
+    run.count("rss_after", "RSS after, bytes", after.resident);
+    run.count("broker_rss_peak", "broker RSS peak, bytes", after.peak);
+    run.number(
         "rss_per_connection",
         "RSS per connection, bytes",
         per_connection(before.resident, after.resident),
         0,
     );
-    report.number(
+    run.number(
         "anon_per_connection",
         "of it anonymous, bytes",
         per_connection(before.anonymous, after.anonymous),

@@ -5,18 +5,26 @@
 
 pub mod connect;
 pub mod idle;
+pub mod look;
+pub mod replay;
+pub mod timeline;
 pub mod traffic;
+pub mod verdict;
 
 use std::fmt;
 use std::io;
 
+use ringmq::protocol::ProtocolVersion;
+
 use crate::clock::{Clock, seconds};
-use crate::encode::{self, Version};
+use crate::encode;
 use crate::engine::{Engine, Handler};
 use crate::fault::Fault;
 use crate::handshake::Handshake;
-use crate::plan::Target;
-use crate::report::Report;
+use crate::plan::{Plan, Target};
+use crate::process::{self, Memory};
+use crate::progress::Progress;
+use crate::result::Run;
 
 /// All connections together must be up after this long.
 const OPEN_DEADLINE: u64 = seconds(60);
@@ -67,16 +75,58 @@ impl From<io::Error> for RunError {
     }
 }
 
-/// Starts a report with what every scenario tells of its target.
-fn begin_report(scenario: &str, target: &Target) -> Report {
-    let mut report = Report::new(scenario);
-    report.text("broker", "broker", &target.address.to_string());
-    report.text("mqtt", "MQTT version", target.version.name());
-    report
+/// Runs a plan.
+///
+/// # Errors
+/// When it cannot run at all; what the broker did wrong is in the run.
+pub fn run(plan: &Plan, progress: &Progress) -> Result<Run, RunError> {
+    let run = match plan {
+        Plan::Traffic(plan) => traffic::run(plan, progress),
+        Plan::Replay(plan) => replay::run(plan, progress),
+        Plan::Connect(plan) => connect::run(plan, progress),
+        Plan::Idle(plan) => idle::run(plan, progress),
+    };
+    progress.clear();
+    run
+}
+
+/// Reads the broker's memory, where its process is known.
+fn memory(target: &Target) -> Result<Option<Memory>, RunError> {
+    let read = |pid| process::memory(pid).map_err(|error| RunError::Process(pid, error));
+    target.pid.map(read).transpose()
+}
+
+/// Says what connections cost in memory, and what the most of it was.
+#[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+fn report_memory(
+    run: &mut Run,
+    opened: Option<(Memory, Memory)>,
+    now: Option<Memory>,
+    connections: usize,
+) {
+    if let Some((before, open)) = opened {
+        let each = (open.resident as f64 - before.resident as f64) / connections as f64;
+        run.number(
+            "rss_per_connection",
+            "broker RSS per connection, bytes",
+            each,
+            0,
+        );
+    }
+    if let Some(now) = now {
+        run.count("broker_rss", "broker RSS, bytes", now.resident);
+        run.count("broker_rss_peak", "broker RSS peak, bytes", now.peak);
+    }
 }
 
 /// A handshake with a client id that no other run uses at the same time.
-fn handshake(version: Version, role: &str, number: u32, filters: &[String], qos: u8) -> Handshake {
+fn handshake(
+    version: ProtocolVersion,
+    role: &str,
+    number: u32,
+    filters: &[String],
+    qos: u8,
+) -> Handshake {
     let client_id = format!("rb-{}-{role}-{number}", std::process::id());
     let connect = encode::connect(version, &client_id, KEEP_ALIVE);
     Handshake::new(
@@ -122,11 +172,11 @@ fn turn_until<H: Handler>(
 }
 
 /// Counts connections that the broker let go.
-fn report_lost_connections(report: &mut Report, engine: &Engine) {
+fn report_lost_connections(run: &mut Run, engine: &Engine) {
     let lost = engine.lost();
-    report.count("connections_lost", "connections lost", lost.len() as u64);
+    run.count("connections_lost", "connections lost", lost.len() as u64);
     if let Some((number, fault)) = lost.first() {
-        report.fail(format!(
+        run.fail(format!(
             "{} connections lost; the first: connection {number}: {fault}",
             lost.len()
         ));

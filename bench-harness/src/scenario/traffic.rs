@@ -1,88 +1,99 @@
-//! Fan-out, fan-in and pairs: messages flow, every stream is checked, and the
-//! part after the warm-up is measured.
+//! Messages flow, every stream is checked, and the part after the warm-up is
+//! measured.
 //!
 //! Phases: open all connections; warm up; measure; stop sending and wait until
 //! everything sent has arrived (or nothing arrives any more); report.
 
 use std::ops::Range;
 
+use super::look::Look;
+use super::timeline::{Glance, Timeline};
 use super::{
-    RunError, TICK, begin_report, handshake, open_all, report_lost_connections, turn_until,
+    RunError, TICK, handshake, memory, open_all, report_lost_connections, report_memory,
+    turn_until, verdict,
 };
-use crate::clock::{Clock, seconds};
-use crate::encode::PublishTemplate;
+use crate::clock::seconds;
+use crate::encode::{PublishTemplate, forget_retained};
 use crate::engine::Engine;
-use crate::latency;
 use crate::plan::{Pace, TrafficPlan};
 use crate::process;
-use crate::report::Report;
-use crate::stream::Losses;
-use crate::traffic::{Counters, Traffic};
+use crate::progress::Progress;
+use crate::result::Run;
+use crate::traffic::Traffic;
 
 /// A window that does not move for this long is written off.
 const STALL: u64 = seconds(2);
 
-/// Own CPU share above which the generator, not the broker, may be the limit.
-const SATURATED_PERCENT: f64 = 90.0;
-
-/// In a closed loop one of the two must be busy; below this share of a core
-/// both were waiting.
-const WAITING_PERCENT: f64 = 80.0;
-
-/// Subscribers named in a report of losses.
-const WORST_SUBSCRIBERS: usize = 5;
-
-/// What was counted at one instant.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    at: u64,
-    counters: Counters,
-    own_cpu: u64,
-    broker_cpu: Option<u64>,
-}
+/// The length of an interval of the timeline.
+const INTERVAL: u64 = seconds(1);
 
 /// Runs the plan.
 ///
 /// # Errors
 /// When it cannot run at all; what the broker did wrong is in the report.
-pub fn run(plan: &TrafficPlan) -> Result<Report, RunError> {
-    let clock = Clock::start();
-    let max_packet = PublishTemplate::new(plan.version, &plan.topology.topics[0], 2, plan.payload)
-        .size()
-        .next_power_of_two();
+pub fn run(plan: &TrafficPlan, progress: &Progress) -> Result<Run, RunError> {
+    let clock = crate::clock::Clock::start();
+    let topology = &plan.topology;
+    let longest = topology.publishers.iter().map(|s| s.topic.as_str());
+    let longest = longest.max_by_key(|topic| topic.len()).unwrap_or("");
+    let template = PublishTemplate::new(plan.target.version, longest, 2, false, plan.payload);
+    let max_packet = template.size().next_power_of_two();
     let mut engine = Engine::new(plan.target.address, clock, max_packet)?;
     let mut traffic = Traffic::new(plan);
+    let memory_before = memory(&plan.target)?;
+    progress.show(|| "connecting".to_owned());
     let wanted = order_connections(plan, &mut engine);
     open_all(&mut engine, &mut traffic, wanted)?;
+    let memory_open = memory(&plan.target)?;
 
     let start = clock.now();
     let measured = start + plan.warmup..start + plan.warmup + plan.duration;
     traffic.start(start, measured.clone(), plan.pace);
-    let samples = measure(plan, &mut engine, &mut traffic, measured)?;
-    traffic.stop();
-    drain(plan, &mut engine, &mut traffic)?;
+    let (before, after, mut timeline) =
+        measure(plan, &mut engine, &mut traffic, measured, progress)?;
+    progress.show(|| "waiting for what is under way".to_owned());
+    drain(plan, &mut engine, &mut traffic, &mut timeline)?;
+    timeline.cut(
+        Look::now(clock, &plan.target, traffic.counters)?,
+        &mut traffic.timing.latency,
+    );
 
-    let mut report = begin_report(plan.scenario, &plan.target);
-    describe_plan(&mut report, plan);
-    describe_rates(&mut report, plan, samples);
-    latency::describe(&mut report, "latency", "latency", &traffic.latency);
-    latency::describe(&mut report, "send_late", "sent late", &traffic.lateness);
-    judge(&mut report, plan, &traffic);
-    report_lost_connections(&mut report, &engine);
-    engine.close();
-    Ok(report)
+    let mut run = Run::default();
+    after.describe(&before, &mut run);
+    if let Some(pid) = plan.target.pid {
+        run.count(
+            "broker_threads",
+            "broker threads",
+            process::threads(pid) as u64,
+        );
+    }
+    report_memory(
+        &mut run,
+        memory_before.zip(memory_open),
+        memory(&plan.target)?,
+        wanted,
+    );
+    describe_times(&mut run, plan, &traffic);
+    verdict::judge_shares(&mut run, plan.pace, &before, &after);
+    verdict::judge_streams(&mut run, plan, &traffic);
+    report_lost_connections(&mut run, &engine);
+    run.began = timeline.began();
+    run.intervals = timeline.finish();
+    close(plan, engine);
+    Ok(run)
 }
 
 fn order_connections(plan: &TrafficPlan, engine: &mut Engine) -> usize {
     let topology = &plan.topology;
+    let version = plan.target.version;
     for (number, reader) in (0..).zip(&topology.subscribers) {
         let filters = &reader.filters;
-        engine.order(handshake(plan.version, "sub", number, filters, plan.qos));
+        engine.order(handshake(version, "sub", number, filters, plan.qos));
     }
-    for (number, _) in (0..).zip(&topology.topics) {
-        engine.order(handshake(plan.version, "pub", number, &[], plan.qos));
+    for (number, _) in (0..).zip(&topology.publishers) {
+        engine.order(handshake(version, "pub", number, &[], plan.qos));
     }
-    topology.subscribers.len() + topology.topics.len()
+    topology.subscribers.len() + topology.publishers.len()
 }
 
 fn measure(
@@ -90,48 +101,52 @@ fn measure(
     engine: &mut Engine,
     traffic: &mut Traffic,
     measured: Range<u64>,
-) -> Result<(Sample, Sample), RunError> {
+    progress: &Progress,
+) -> Result<(Look, Look, Timeline), RunError> {
     let clock = engine.clock();
-    let mut next_look = clock.now() + STALL;
-    let mut before = None;
-    loop {
-        let now = clock.now();
-        if before.is_none() && now >= measured.start {
-            before = Some(sample(plan, clock, traffic)?);
-        }
-        if let Some(before) = before
-            && now >= measured.end
-        {
-            return Ok((before, sample(plan, clock, traffic)?));
-        }
-        if now >= next_look {
+    let look = |traffic: &Traffic| Look::now(clock, &plan.target, traffic.counters);
+    let mut next_stall = clock.now() + STALL;
+    let mut turn = |traffic: &mut Traffic, until: u64| {
+        if clock.now() >= next_stall {
             traffic.write_off_stuck_windows();
-            next_look = now + STALL;
+            next_stall = clock.now() + STALL;
         }
-        let phase_end = if before.is_none() {
-            measured.start
-        } else {
-            measured.end
-        };
-        engine.turn(traffic, phase_end.min(next_look))?;
+        engine.turn(traffic, until.min(next_stall))
+    };
+    progress.show(|| "warming up".to_owned());
+    while clock.now() < measured.start {
+        turn(traffic, measured.start)?;
     }
+    let before = look(traffic)?;
+    let mut timeline = Timeline::start(before);
+    while clock.now() < measured.end {
+        let next_cut = timeline.last_cut() + INTERVAL;
+        if clock.now() >= next_cut && next_cut < measured.end {
+            let glance = timeline.cut(look(traffic)?, &mut traffic.timing.latency);
+            let left = measured.end.saturating_sub(clock.now()) / seconds(1);
+            progress.show(|| line(&glance, left));
+        }
+        turn(traffic, measured.end.min(timeline.last_cut() + INTERVAL))?;
+    }
+    let after = look(traffic)?;
+    timeline.cut(after, &mut traffic.timing.latency);
+    Ok((before, after, timeline))
 }
 
-fn sample(plan: &TrafficPlan, clock: Clock, traffic: &Traffic) -> Result<Sample, RunError> {
-    let broker_cpu = match plan.target.pid {
-        Some(pid) => Some(process::cpu(pid).map_err(|error| RunError::Process(pid, error))?),
-        None => None,
-    };
-    Ok(Sample {
-        at: clock.now(),
-        counters: traffic.counters,
-        own_cpu: process::own_cpu()?,
-        broker_cpu,
-    })
+fn line(glance: &Glance, left: u64) -> String {
+    format!(
+        "{:.0}/s in  {:.0}/s out  p50 {} us  p99 {} us  max {} us  {left} s left",
+        glance.published, glance.delivered, glance.p50, glance.p99, glance.max
+    )
 }
 
 /// Waits for what is under way, until nothing has moved for the quiet time.
-fn drain(plan: &TrafficPlan, engine: &mut Engine, traffic: &mut Traffic) -> Result<(), RunError> {
+fn drain(
+    plan: &TrafficPlan,
+    engine: &mut Engine,
+    traffic: &mut Traffic,
+    timeline: &mut Timeline,
+) -> Result<(), RunError> {
     /// Time after the last expected delivery in which duplicates show up.
     const AFTERMATH: u64 = 50_000_000;
     let clock = engine.clock();
@@ -145,7 +160,7 @@ fn drain(plan: &TrafficPlan, engine: &mut Engine, traffic: &mut Traffic) -> Resu
     let mut last = progress(traffic);
     let mut moved_at = clock.now();
     while clock.now() < moved_at + plan.quiet {
-        let done = traffic.counters.delivered >= traffic.expected()
+        let done = traffic.counters.delivered >= traffic.counters.expected
             && traffic.unsent() == 0
             && traffic.unacknowledged() == 0;
         if done {
@@ -157,139 +172,39 @@ fn drain(plan: &TrafficPlan, engine: &mut Engine, traffic: &mut Traffic) -> Resu
             last = current;
             moved_at = clock.now();
         }
+        if clock.now() >= timeline.last_cut() + INTERVAL {
+            let look = Look::now(clock, &plan.target, traffic.counters)?;
+            timeline.cut(look, &mut traffic.timing.latency);
+        }
     }
     Ok(())
 }
 
-fn describe_plan(report: &mut Report, plan: &TrafficPlan) {
-    let topology = &plan.topology;
-    report.count("publishers", "publishers", topology.topics.len() as u64);
-    report.count(
-        "subscribers",
-        "subscribers",
-        topology.subscribers.len() as u64,
-    );
-    report.count("qos", "QoS", u64::from(plan.qos));
-    report.count("payload_bytes", "payload, bytes", plan.payload as u64);
-    match plan.pace {
-        Pace::Window(window) => {
-            report.count("window", "window per publisher", u64::from(window));
+fn describe_times(run: &mut Run, plan: &TrafficPlan, traffic: &Traffic) {
+    let timing = &traffic.timing;
+    run.distribution("latency", "latency", timing.latency.total());
+    if matches!(plan.pace, Pace::Rate(_)) {
+        run.distribution(
+            "latency_uncorrected",
+            "uncorrected latency",
+            &timing.uncorrected,
+        );
+        run.distribution("send_late", "sent late", &timing.lateness);
+    }
+    run.distribution("skew", "fan-out skew", &timing.skew);
+}
+
+/// Closes all connections; retained messages are taken away with the last words.
+fn close(plan: &TrafficPlan, engine: Engine) {
+    let subscribers = plan.topology.subscribers.len();
+    engine.close(|number| {
+        let publisher = (number as usize).checked_sub(subscribers);
+        match publisher.filter(|_| plan.retain) {
+            Some(publisher) => {
+                let topic = &plan.topology.publishers[publisher].topic;
+                forget_retained(plan.target.version, topic)
+            }
+            None => Vec::new(),
         }
-        Pace::Rate(rate) => report.count("rate", "intended messages/s", rate),
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of a run are far below 2^52"
-)]
-fn describe_rates(report: &mut Report, plan: &TrafficPlan, (before, after): (Sample, Sample)) {
-    let span = (after.at - before.at) as f64;
-    let seconds = span / 1e9;
-    let delivered = (after.counters.delivered - before.counters.delivered) as f64;
-    let published = (after.counters.published - before.counters.published) as f64;
-    report.number("seconds", "measured, s", seconds, 3);
-    let deliveries = delivered / seconds;
-    report.number("deliveries_per_second", "deliveries/s", deliveries, 0);
-    let messages = published / seconds;
-    report.number("messages_per_second", "messages/s in", messages, 0);
-
-    let mut costs = |key: &str, label: &str, nanos: u64| {
-        let each = nanos as f64 / 1000.0 / delivered;
-        report.number(
-            &format!("{key}_cpu_us_per_delivery"),
-            &format!("{label} CPU us/delivery"),
-            each,
-            3,
-        );
-        let percent = nanos as f64 / span * 100.0;
-        report.number(
-            &format!("{key}_cpu_percent"),
-            &format!("{label} CPU, %"),
-            percent,
-            1,
-        );
-        percent
-    };
-    let broker = before
-        .broker_cpu
-        .zip(after.broker_cpu)
-        .map(|(first, last)| costs("broker", "broker", last.saturating_sub(first)));
-    let generator = costs("generator", "generator", after.own_cpu - before.own_cpu);
-    if let Some(pid) = plan.target.pid {
-        let threads = process::threads(pid) as u64;
-        report.count("broker_threads", "broker threads", threads);
-    }
-    judge_shares(report, plan.pace, broker, generator);
-}
-
-/// Doubts a run whose limit was not the broker.
-fn judge_shares(report: &mut Report, pace: Pace, broker: Option<f64>, generator: f64) {
-    if generator > SATURATED_PERCENT {
-        report.warn(format!(
-            "the generator used {generator:.0} % of its core: it may be the limit, not the broker"
-        ));
-    } else if matches!(pace, Pace::Window(_))
-        && broker.is_some_and(|broker| broker.max(generator) < WAITING_PERCENT)
-    {
-        report.warn(
-            "neither broker nor generator was busy: the window is too small, or other \
-             processes took the cores"
-                .to_owned(),
-        );
-    }
-}
-
-/// Says what was lost, repeated, out of order or never answered.
-fn judge(report: &mut Report, plan: &TrafficPlan, traffic: &Traffic) {
-    let accounts = traffic.losses();
-    let mut sum = Losses::default();
-    accounts.iter().for_each(|account| sum.add(*account));
-    let answers = traffic.answers();
-    let unanswered = traffic.unacknowledged() as u64;
-    report.count("published", "messages sent", traffic.counters.published);
-    report.count("delivered", "deliveries", traffic.counters.delivered);
-    let findings = [
-        ("lost", sum.lost),
-        ("duplicated", sum.duplicated),
-        ("reordered", sum.reordered),
-        ("stray", traffic.counters.stray),
-        ("unacknowledged", unanswered),
-        ("refused", answers.refused),
-        ("unexpected_acks", answers.unexpected),
-        ("unsent", traffic.unsent()),
-    ];
-    for (what, count) in findings {
-        let label = what.replace('_', " ");
-        report.count(what, &label, count);
-        if count > 0 && !(what == "lost" && plan.tolerate_loss) {
-            report.fail(format!("{count} {label}"));
-        }
-    }
-    let mut troubled: Vec<(usize, &Losses)> = accounts
-        .iter()
-        .enumerate()
-        .filter(|(_, account)| !account.is_clean())
-        .collect();
-    report.count(
-        "subscribers_affected",
-        "subscribers affected",
-        troubled.len() as u64,
-    );
-    troubled.sort_by_key(|(_, account)| {
-        std::cmp::Reverse(account.lost + account.duplicated + account.reordered)
     });
-    for (number, account) in troubled.iter().take(WORST_SUBSCRIBERS) {
-        report.warn(format!(
-            "subscriber {number}: {} lost, {} duplicated, {} reordered",
-            account.lost, account.duplicated, account.reordered
-        ));
-    }
-    let stalls = traffic.counters.stalls;
-    report.count("stalls", "windows written off", stalls);
-    if stalls > 0 {
-        report.warn(format!(
-            "{stalls} times a publisher's window did not move for 2 s and was begun anew"
-        ));
-    }
 }

@@ -64,9 +64,14 @@ struct Subscriber {
 
 type Subscribers = Arc<Mutex<HashMap<u32, Subscriber>>>;
 
-/// Starts a broker; returns its address.
+/// Starts a broker on a free port; returns its address.
 pub fn start(manners: Manners) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    start_at(0, manners)
+}
+
+/// Starts a broker on this port; returns its address.
+pub fn start_at(port: u16, manners: Manners) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let subscribers = Subscribers::default();
     thread::spawn(move || {
@@ -168,8 +173,15 @@ impl Connection {
         let sequence = payload[..5].iter().rev();
         let sequence = sequence.fold(0, |high, low| (high << 8) | u64::from(*low));
         let mut subscribers = self.subscribers.lock().expect("no thread panics");
+        let members: Vec<u32> = subscribers
+            .iter()
+            .filter(|(_, subscriber)| subscriber.shares(topic))
+            .map(|(number, _)| *number)
+            .collect();
+        // Members take turns by the message's number.
+        let turn = members.get(usize::try_from(sequence).unwrap_or(0) % members.len().max(1));
         for (number, subscriber) in subscribers.iter_mut() {
-            if subscriber.wants(topic) {
+            if subscriber.wants(topic) || turn == Some(number) {
                 let action = (self.manners.script)(*number, sequence);
                 // A subscriber that is gone is the test's business.
                 let _ = subscriber.deliver(action, first, topic, payload);
@@ -185,12 +197,15 @@ impl Connection {
 
 impl Subscriber {
     fn wants(&self, topic: &str) -> bool {
-        self.filters.iter().any(|filter| {
-            filter == topic
-                || filter
-                    .strip_suffix('+')
-                    .is_some_and(|head| topic.starts_with(head))
-        })
+        self.filters.iter().any(|filter| matches(filter, topic))
+    }
+
+    fn shares(&self, topic: &str) -> bool {
+        let shared = |filter: &String| {
+            let bare = filter.strip_prefix("$share/bench/");
+            bare.is_some_and(|filter| matches(filter, topic))
+        };
+        self.filters.iter().any(shared)
     }
 
     fn deliver(&mut self, action: Action, first: u8, topic: &str, bytes: &[u8]) -> io::Result<()> {
@@ -231,6 +246,12 @@ impl Subscriber {
         body.extend_from_slice(payload);
         packet(first, &body)
     }
+}
+
+/// Exact, or a `+` at the end.
+fn matches(filter: &str, topic: &str) -> bool {
+    let head = filter.strip_suffix('+');
+    filter == topic || head.is_some_and(|head| topic.starts_with(head))
 }
 
 fn string(bytes: &[u8]) -> &str {

@@ -8,7 +8,7 @@ use crate::engine::{Limits, StopPhase};
 use crate::protocol::{Packet, ProtocolVersion, QoS, ReasonCode};
 
 /// A shared subscription whose group lives on another shard than its client.
-fn distant_group(world: &World, client: Client) -> String {
+pub(super) fn distant_group(world: &World, client: Client) -> String {
     let engine = &world.engines[world.shard_of(client)];
     (0..)
         .map(|number| format!("$share/g{number}/shared"))
@@ -129,6 +129,7 @@ fn a_client_that_says_connect_during_the_stop_is_refused_in_its_own_version() {
         world.stop(StopPhase::StopReading);
         for (client, version) in clients.into_iter().zip(versions) {
             world.greet(client, "late", Wish { version, ..PLAIN });
+            world.settle();
             let refused = Seen::ConnAck {
                 present: false,
                 reason: ReasonCode::ServerUnavailable,
@@ -136,5 +137,80 @@ fn a_client_that_says_connect_during_the_stop_is_refused_in_its_own_version() {
             assert_eq!(world.seen(client), [refused], "{version:?}");
             assert!(world.is_closed(client));
         }
+    });
+}
+
+/// Whether a session is still there, which a connection finds out and leaves as it
+/// was, but for the time at which its absence begins.
+fn is_present(world: &mut World, wish: Wish<'_>) -> bool {
+    let client = world.connect("client", wish);
+    let present = matches!(
+        world.seen(client)[..],
+        [Seen::ConnAck { present: true, .. }]
+    );
+    world.lose(client);
+    present
+}
+
+#[test]
+fn a_session_ends_when_its_expiry_counted_from_its_last_absence_has_passed() {
+    in_worlds(|world| {
+        let brief = Wish {
+            expiry: Some(10),
+            ..KEPT
+        };
+        assert!(!is_present(world, brief));
+        for _ in 0..5 {
+            world.pass(9);
+            assert!(is_present(world, brief), "every connection counts anew");
+        }
+        world.pass(11);
+        assert!(!is_present(world, brief), "[MQTT-3.1.2-23]");
+        let endless = Wish {
+            expiry: Some(u32::MAX),
+            ..KEPT
+        };
+        assert!(is_present(world, endless));
+        world.pass(100_000);
+        assert!(is_present(world, brief));
+        world.pass(11);
+        assert!(!is_present(world, endless), "the last CONNECT decides");
+    });
+}
+
+#[test]
+fn disconnect_may_change_the_expiry_but_not_from_zero() {
+    in_worlds(|world| {
+        for (interval, after, present) in [(0, 0, false), (5, 4, true), (5, 6, false)] {
+            let client = world.connect("client", KEPT);
+            world.disconnect_with(client, interval);
+            world.pass(after);
+            assert_eq!(is_present(world, KEPT), present, "{interval} {after}");
+        }
+        let client = world.connect("other", PLAIN);
+        world.disconnect_with(client, 5);
+        let last = world.seen(client).pop();
+        let expected = Seen::Disconnect(ReasonCode::ProtocolError);
+        assert_eq!(last, Some(expected), "[MQTT-3.14.2-2]");
+    });
+}
+
+#[test]
+fn no_timer_is_left_behind_when_everybody_has_gone() {
+    in_worlds(|world| {
+        for number in 0..50 {
+            let wish = Wish {
+                expiry: Some(number % 7),
+                keep_alive: 10,
+                will: Some(("w", "gone", number % 5)),
+                ..KEPT
+            };
+            let client = world.connect(&format!("client-{}", number % 9), wish);
+            world.pass(number % 3);
+            world.lose(client);
+        }
+        world.pass(4_000);
+        assert!(world.engines.iter().all(|e| e.next_deadline().is_none()));
+        assert!(world.engines.iter().all(|e| e.stats().sessions == 0));
     });
 }

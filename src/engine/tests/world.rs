@@ -153,12 +153,19 @@ impl World {
 
     /// Connects and moves everything until all is quiet.
     pub fn connect(&mut self, client_id: &str, wish: Wish<'_>) -> Client {
+        let client = self.begin_connect(client_id, wish);
+        self.settle();
+        client
+    }
+
+    /// Sends CONNECT on a fresh stream.
+    pub fn begin_connect(&mut self, client_id: &str, wish: Wish<'_>) -> Client {
         let client = self.open(self.streams.len() % self.engines.len(), wish.version);
         self.greet(client, client_id, wish);
         client
     }
 
-    /// Says CONNECT on a stream that is open, and moves everything until all is quiet.
+    /// Sends CONNECT on a stream that is open.
     pub fn greet(&mut self, client: Client, client_id: &str, wish: Wish<'_>) {
         let will = wish.will.map(|(topic, payload, delay)| Will {
             qos: QoS::AtLeastOnce,
@@ -185,7 +192,6 @@ impl World {
             password: None,
         };
         self.send(client, &Packet::Connect(connect));
-        self.settle();
     }
 
     pub fn send(&mut self, client: Client, packet: &Packet<'_>) {
@@ -221,6 +227,22 @@ impl World {
             topic,
             packet_id: PacketId::new(id),
             properties: PublishProperties::default(),
+            payload: payload.as_bytes(),
+        };
+        self.send(client, &Packet::Publish(publish));
+    }
+
+    pub fn publish_expiring(&mut self, client: Client, topic: &str, payload: &str, seconds: u32) {
+        let publish = Publish {
+            dup: false,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic,
+            packet_id: PacketId::new(1),
+            properties: PublishProperties {
+                message_expiry_interval: Some(seconds),
+                ..PublishProperties::default()
+            },
             payload: payload.as_bytes(),
         };
         self.send(client, &Packet::Publish(publish));
@@ -277,6 +299,16 @@ impl World {
 
     pub fn disconnect(&mut self, client: Client) {
         self.send(client, &Packet::Disconnect(Disconnect::default()));
+        self.settle();
+    }
+
+    /// The client leaves, and its session expires after so many seconds.
+    pub fn disconnect_with(&mut self, client: Client, session_expiry_interval: u32) {
+        let disconnect = Disconnect {
+            session_expiry_interval: Some(session_expiry_interval),
+            ..Disconnect::default()
+        };
+        self.send(client, &Packet::Disconnect(disconnect));
         self.settle();
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::broker::{Broker, unique};
-use crate::support::client::{Client, pair, let_pass};
+use crate::support::client::{Client, let_pass, pair};
 use crate::support::wire::{Connect, Publish, Version, Will, property};
 
 /// Real time beyond an interval of one second.

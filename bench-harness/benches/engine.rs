@@ -1,0 +1,156 @@
+//! What the engine costs without the kernel: one message into a thousand
+//! out-buffers, a message to another shard, the timer wheel.
+//!
+//! `cargo bench -p ringmq-bench --bench engine`. The lane itself, on which a batch
+//! crosses, is the shard's own business and not measured here.
+
+mod cpu_time;
+mod shard;
+
+use std::hint::black_box;
+
+use cpu_time::CpuTime;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use ringmq::engine::timers::{Timer, Timers};
+use ringmq::ids::{ConnectionId, SessionId};
+use ringmq::protocol::ProtocolVersion;
+use ringmq::time::Timestamp;
+use ringmq_bench::encode::{PublishTemplate, acknowledge};
+use shard::Shards;
+
+const TOPIC: &str = "bench/fan-out/0";
+const SUBSCRIBERS: u32 = 1_000;
+
+/// What a turn of a busy shard finds in its receive buffer.
+const BURST: u32 = 16;
+
+/// A burst of messages as a publisher sends them.
+fn burst(qos: u8) -> Vec<u8> {
+    let template = PublishTemplate::new(ProtocolVersion::V3_1_1, TOPIC, qos, false, 64);
+    let mut bytes = Vec::new();
+    for id in 1..=BURST {
+        template.append(u16::try_from(id).expect("a burst is small"), &mut bytes);
+    }
+    bytes
+}
+
+fn fan_out(criterion: &mut Criterion<CpuTime>) {
+    let mut group = criterion.benchmark_group("fan-out of 16 messages into 1000 out-buffers");
+    group.throughput(Throughput::Elements(u64::from(SUBSCRIBERS * BURST)));
+    for qos in [0, 1] {
+        let mut shards = Shards::new(1);
+        for _ in 0..SUBSCRIBERS {
+            let id = shards.connect(0);
+            shards.subscribe(0, id, TOPIC, qos);
+        }
+        let publisher = shards.connect(0);
+        let bytes = burst(qos);
+        let mut acknowledgements: Vec<(ConnectionId, Vec<u8>)> = Vec::new();
+        group.bench_function(format!("QoS {qos}"), |bencher| {
+            bencher.iter(|| {
+                shards.receive(0, publisher, black_box(&bytes));
+                shards.drain(0, |id, pending| {
+                    if qos > 0 && id != publisher {
+                        acknowledgements.push((id, acknowledge_all(pending)));
+                    }
+                });
+                for (id, bytes) in acknowledgements.drain(..) {
+                    shards.receive(0, id, &bytes);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+/// PUBACK for each PUBLISH of an out-buffer.
+fn acknowledge_all(mut pending: &[u8]) -> Vec<u8> {
+    let mut answers = Vec::new();
+    while let [_, length, rest @ ..] = pending {
+        let at = 2 + TOPIC.len();
+        let id = u16::from_be_bytes([rest[at], rest[at + 1]]);
+        answers.extend_from_slice(&acknowledge(0x40, id));
+        pending = &rest[usize::from(*length)..];
+    }
+    answers
+}
+
+fn hop(criterion: &mut Criterion<CpuTime>) {
+    let mut group = criterion.benchmark_group("16 messages to one subscriber");
+    group.throughput(Throughput::Elements(u64::from(BURST)));
+    for (name, home) in [("same shard", 0), ("other shard", 1)] {
+        for qos in [0, 1] {
+            let mut shards = Shards::new(2);
+            let publisher = shards.connect(0);
+            let subscriber = shards.connect(home);
+            shards.subscribe(home, subscriber, TOPIC, qos);
+            let bytes = burst(qos);
+            group.bench_function(format!("{name}, QoS {qos}"), |bencher| {
+                bencher.iter(|| {
+                    shards.receive(0, publisher, black_box(&bytes));
+                    if home != 0 {
+                        assert_eq!(shards.carry(0), 1, "one batch for all messages");
+                    }
+                    let mut answers = Vec::new();
+                    shards.drain(home, |id, pending| {
+                        if qos > 0 && id == subscriber {
+                            answers = acknowledge_all(pending);
+                        }
+                    });
+                    shards.receive(home, subscriber, &answers);
+                    if home != 0 {
+                        // The acceptance goes back.
+                        shards.carry(home);
+                        shards.drain(0, |_, _| {});
+                    }
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+fn timers(criterion: &mut Criterion<CpuTime>) {
+    let mut group = criterion.benchmark_group("timer wheel");
+    group.throughput(Throughput::Elements(u64::from(SUBSCRIBERS)));
+    let timer = |slot| {
+        let generation = 0;
+        Timer::Session(SessionId { slot, generation })
+    };
+    group.bench_function("arm 1000", |bencher| {
+        bencher.iter_batched(
+            Timers::default,
+            |mut timers| {
+                for slot in 0..SUBSCRIBERS {
+                    let at = Timestamp::from_millis(1_000 + u64::from(slot) * 90);
+                    timers.arm(at, Timestamp::ZERO, timer(slot));
+                }
+                timers
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("arm and fire 1000 within 90 s", |bencher| {
+        let mut fired = Vec::new();
+        bencher.iter_batched(
+            Timers::default,
+            |mut timers| {
+                for slot in 0..SUBSCRIBERS {
+                    let at = Timestamp::from_millis(1_000 + u64::from(slot) * 90);
+                    timers.arm(at, Timestamp::ZERO, timer(slot));
+                }
+                while let Some(next) = timers.next() {
+                    timers.fire(next, &mut fired);
+                }
+                assert_eq!(fired.len(), SUBSCRIBERS as usize);
+                fired.clear();
+                timers
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(name = benches; config = cpu_time::criterion(); targets = fan_out, hop, timers);
+criterion_main!(benches);
