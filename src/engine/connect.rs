@@ -41,7 +41,8 @@ impl Engine {
         }
         let offer = self.limits.offer();
         let terms = match handshake::agree(connect, &offer) {
-            Ok(_) if self.stopping => Err(ReasonCode::ServerShuttingDown),
+            // Not "shutting down", which is no reason code of CONNACK.
+            Ok(_) if self.stopping => Err(ReasonCode::ServerUnavailable),
             Ok(_) if !self.may_publish_will(connect) => Err(ReasonCode::TopicNameInvalid),
             agreed => agreed,
         };

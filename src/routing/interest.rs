@@ -79,9 +79,9 @@ impl InterestTable {
             slot_bits,
             hasher,
             slots: (0..slots).map(|_| AtomicU64::new(0)).collect(),
-            shapes: [const { AtomicU64::new(0) }; SHAPES],
+            shapes: std::array::from_fn(|_| AtomicU64::new(0)),
             shapes_end: AtomicUsize::new(0),
-            prefixes: [const { AtomicU16::new(0) }; PREFIXES],
+            prefixes: std::array::from_fn(|_| AtomicU16::new(0)),
         }
     }
 

@@ -13,17 +13,17 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::Waker;
 
 use glommio::io::BufferedFile;
+
+use super::parked::Parked;
 
 /// An eventfd that wakes one shard from anywhere.
 #[derive(Debug)]
 pub(crate) struct Doorbell {
     eventfd: File,
-    /// The shard sleeps or is about to: peers must ring.
-    parked: AtomicBool,
+    parked: Parked,
 }
 
 impl Doorbell {
@@ -37,7 +37,7 @@ impl Doorbell {
         let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
         Ok(Self {
             eventfd: File::from(owned),
-            parked: AtomicBool::new(false),
+            parked: Parked::default(),
         })
     }
 
@@ -51,11 +51,7 @@ impl Doorbell {
     /// Wakes the shard if it sleeps; called after something was put into one of
     /// its lanes.
     pub(crate) fn ring_if_parked(&self) {
-        // We filled a lane and then look at the flag; the shard sets the flag
-        // and then looks into its lanes. With a full barrier between, one of the
-        // two sees the other.
-        fence(Ordering::SeqCst);
-        if self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::Relaxed) {
+        if self.parked.take() {
             self.ring();
         }
     }
@@ -63,13 +59,12 @@ impl Doorbell {
     /// The shard is about to sleep: afterwards it must look into its lanes once
     /// more.
     pub(crate) fn park(&self) {
-        self.parked.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        self.parked.set();
     }
 
     /// The shard is awake.
     pub(crate) fn unpark(&self) {
-        self.parked.store(false, Ordering::Relaxed);
+        self.parked.clear();
     }
 }
 

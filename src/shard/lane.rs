@@ -45,10 +45,12 @@ impl<T> Ring<T> {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        let (mut head, tail) = (*self.head.0.get_mut(), *self.tail.0.get_mut());
+        // Both halves are gone, so nothing changes any more.
+        let mut head = self.head.0.load(Ordering::Relaxed);
+        let tail = self.tail.0.load(Ordering::Relaxed);
         while head != tail {
-            // SAFETY: slots from head to tail are filled, and both halves are
-            // gone.
+            // SAFETY: slots from head to tail are filled, and nobody else is left
+            // to touch them.
             unsafe { (*self.slot(head)).assume_init_drop() };
             head = head.wrapping_add(1);
         }

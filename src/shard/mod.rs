@@ -11,7 +11,7 @@
 //! | `ring` `buffer_pool` `connection` | the network ring, its buffers, its sockets |
 //! | `listener` | accepting, and pausing when the machine is full |
 //! | `mesh` `lane` `handoff` | what crosses between shards |
-//! | `doorbell` `timer` `clock` | what wakes the turn, and time |
+//! | `doorbell` `parked` `timer` `clock` | what wakes the turn, and time |
 //! | `command` | what other threads ask |
 
 mod buffer_pool;
@@ -25,6 +25,7 @@ mod handoff;
 mod lane;
 mod listener;
 mod mesh;
+mod parked;
 mod ring;
 mod stop;
 mod timer;

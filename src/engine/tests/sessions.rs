@@ -2,10 +2,10 @@
 //!
 //! Owns nothing; the worlds are those of `world`. Pure: nothing here sleeps.
 
-use super::world::{Client, KEPT, Seen, Wish, World};
+use super::world::{Client, KEPT, PLAIN, Seen, Wish, World};
 use super::{acknowledged, clients_on_two_shards, in_worlds};
-use crate::engine::Limits;
-use crate::protocol::{Packet, QoS, ReasonCode};
+use crate::engine::{Limits, StopPhase};
+use crate::protocol::{Packet, ProtocolVersion, QoS, ReasonCode};
 
 /// A shared subscription whose group lives on another shard than its client.
 pub(super) fn distant_group(world: &World, client: Client) -> String {
@@ -121,6 +121,25 @@ fn a_release_that_comes_again_is_answered_again() {
     });
 }
 
+#[test]
+fn a_client_that_says_connect_during_the_stop_is_refused_in_its_own_version() {
+    in_worlds(|world| {
+        let versions = [ProtocolVersion::V3_1_1, ProtocolVersion::V5];
+        let clients = versions.map(|version| world.open(0, version));
+        world.stop(StopPhase::StopReading);
+        for (client, version) in clients.into_iter().zip(versions) {
+            world.greet(client, "late", Wish { version, ..PLAIN });
+            world.settle();
+            let refused = Seen::ConnAck {
+                present: false,
+                reason: ReasonCode::ServerUnavailable,
+            };
+            assert_eq!(world.seen(client), [refused], "{version:?}");
+            assert!(world.is_closed(client));
+        }
+    });
+}
+
 /// Whether a session is still there, which a connection finds out and leaves as it
 /// was, but for the time at which its absence begins.
 fn is_present(world: &mut World, wish: Wish<'_>) -> bool {
@@ -168,7 +187,7 @@ fn disconnect_may_change_the_expiry_but_not_from_zero() {
             world.pass(after);
             assert_eq!(is_present(world, KEPT), present, "{interval} {after}");
         }
-        let client = world.connect("other", super::world::PLAIN);
+        let client = world.connect("other", PLAIN);
         world.disconnect_with(client, 5);
         let last = world.seen(client).pop();
         let expected = Seen::Disconnect(ReasonCode::ProtocolError);

@@ -161,6 +161,12 @@ impl World {
     /// Sends CONNECT on a fresh stream.
     pub fn begin_connect(&mut self, client_id: &str, wish: Wish<'_>) -> Client {
         let client = self.open(self.streams.len() % self.engines.len(), wish.version);
+        self.greet(client, client_id, wish);
+        client
+    }
+
+    /// Sends CONNECT on a stream that is open.
+    pub fn greet(&mut self, client: Client, client_id: &str, wish: Wish<'_>) {
         let will = wish.will.map(|(topic, payload, delay)| Will {
             qos: QoS::AtLeastOnce,
             retain: false,
@@ -186,7 +192,6 @@ impl World {
             password: None,
         };
         self.send(client, &Packet::Connect(connect));
-        client
     }
 
     pub fn send(&mut self, client: Client, packet: &Packet<'_>) {
