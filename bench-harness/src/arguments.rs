@@ -146,6 +146,9 @@ pub struct BrokerArguments {
     /// The broker's process id, to report what it costs
     #[arg(long)]
     pid: Option<u32>,
+    /// Count the broker's system calls, where the kernel allows it; slows each one
+    #[arg(long, requires = "pid")]
+    syscalls: bool,
     /// What the broker is called in reports
     #[arg(long, default_value = "broker")]
     pub name: String,
@@ -170,6 +173,7 @@ impl BrokerArguments {
             address,
             version,
             pid: self.pid,
+            count_syscalls: self.syscalls,
         })
     }
 }
