@@ -92,7 +92,7 @@ pub struct RunArguments {
     #[command(flatten)]
     pub settings: Settings,
     /// Multiply the scenario's clients, filters, topics and rate by this (not
-    /// those given here)
+    /// those given here; fan-outs and connection storms keep their rate)
     #[arg(long)]
     pub scale: Option<f64>,
     /// Run it so many times; the table shows medians and extremes
