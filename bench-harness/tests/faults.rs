@@ -25,6 +25,7 @@ fn plan(address: SocketAddr, version: ProtocolVersion, qos: u8, topology: Topolo
             address,
             version,
             pid: Some(std::process::id()),
+            count_syscalls: false,
         },
         qos,
         retain: false,
@@ -312,4 +313,25 @@ fn a_shared_group_is_one_stream_and_its_members_keep_the_order() {
             .any(|line| line.contains("shared group 0")),
         "{run:?}"
     );
+}
+
+#[test]
+fn system_calls_are_told_where_they_are_asked_for_or_it_is_said_why_not() {
+    let run_with = |count_syscalls: bool| {
+        let topology = Topology::fan_out("b", 1, 1);
+        let mut plan = plan(support::start(GOOD), ProtocolVersion::V5, 0, topology);
+        plan.target.count_syscalls = count_syscalls;
+        traffic::run(&plan, &Progress::silent()).expect("the run takes place")
+    };
+    let told = |run: &Run| run.metrics.get("broker_syscalls_per_delivery").is_some();
+    let warned = |run: &Run, what: &str| run.warnings.iter().any(|line| line.contains(what));
+    let plain = run_with(false);
+    assert!(
+        !told(&plain) && !warned(&plain, "system calls"),
+        "{plain:?}"
+    );
+    let counted = run_with(true);
+    let impossible = warned(&counted, "system calls could not be counted: ");
+    assert!(told(&counted) != impossible, "{counted:?}");
+    assert!(told(&counted) == warned(&counted, "system calls were counted"));
 }
