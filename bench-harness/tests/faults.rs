@@ -2,6 +2,7 @@
 //!
 //! Each test runs a short scenario against a scripted broker in this process.
 
+#[expect(dead_code, reason = "each test program uses another part of it")]
 mod support;
 
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use ringmq_bench::progress::Progress;
 use ringmq_bench::result::Run;
 use ringmq_bench::scenario::{RunError, traffic};
 use ringmq_bench::topology::Topology;
-use support::{Action, GOOD, Manners, Script};
+use support::{Action, GOOD, Manners, Script, Welcome};
 
 const MILLISECOND: u64 = 1_000_000;
 
@@ -193,7 +194,10 @@ fn a_connection_that_is_closed_is_told() {
 
 #[test]
 fn a_refused_connection_ends_the_run() {
-    let address = support::start(Manners { connack: 5, ..GOOD });
+    let address = support::start(Manners {
+        welcome: |_| Welcome::Refuse(5),
+        ..GOOD
+    });
     let plan = plan(
         address,
         ProtocolVersion::V3_1_1,
