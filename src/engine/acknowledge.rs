@@ -7,6 +7,7 @@
 
 use super::Engine;
 use super::limits::OWED_ANSWERS_MAX;
+use super::planted::{Fault as Planted, is_planted};
 use crate::ids::ConnectionId;
 use crate::protocol::{
     Acknowledge, Packet, PacketId, ProtocolVersion, ReasonCode, ReasonProperties,
@@ -80,7 +81,11 @@ impl Engine {
         let Some(session) = self.clients.sessions.at_mut(slot) else {
             return;
         };
-        if waits.is_empty() && session.answers.is_empty() {
+        if is_planted(Planted::ForgetAnswer) && waits.len() > 1 {
+            return;
+        }
+        let early = is_planted(Planted::AcknowledgeEarly);
+        if early || waits.is_empty() && session.answers.is_empty() {
             self.send_answer(slot, answer);
             return;
         }

@@ -8,6 +8,7 @@ use tracing::{debug, info};
 use super::Engine;
 use super::connection::Stage;
 use super::input::Flow;
+use super::planted::{Fault as Planted, is_planted};
 use crate::ids::ConnectionId;
 use crate::protocol::{
     ConnAck, ConnAckProperties, Connect, DecodeError, Disconnect, Frame, Packet, ProtocolVersion,
@@ -46,13 +47,14 @@ impl Engine {
             Ok(_) if !self.may_publish_will(connect) => Err(ReasonCode::TopicNameInvalid),
             agreed => agreed,
         };
-        let terms = match terms {
+        let mut terms = match terms {
             Ok(terms) => terms,
             Err(reason) => {
                 self.refuse(id, connect.version, connect.client_id, reason);
                 return Flow::Stop;
             }
         };
+        terms.send_window += u16::from(is_planted(Planted::WindowOffByOne));
         let assigned = connect
             .client_id
             .is_empty()
@@ -156,11 +158,19 @@ impl Engine {
         let will = session.will.take();
         self.log_parting(earlier, slot, ReasonCode::SessionTakenOver.name());
         self.send_disconnect(earlier, ReasonCode::SessionTakenOver);
-        self.clients.close(earlier);
+        if is_planted(Planted::LoseInflightOnTakeover)
+            && let Some(session) = self.clients.sessions.at_mut(slot)
+        {
+            session.outbound.surrender().for_each(drop);
+        }
+        if !is_planted(Planted::KeepBothConnections) {
+            self.clients.close(earlier);
+        }
         self.pause_replays(slot);
         self.settle_answers(slot);
         if let Some(will) = will
-            && !(session_goes_on && will.delay_interval > 0)
+            && (is_planted(Planted::WillOnTakeover)
+                || !(session_goes_on && will.delay_interval > 0))
         {
             self.publish_will(*will, now);
         }

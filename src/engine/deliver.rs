@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::clients::Clients;
+use super::planted::{Fault as Planted, is_planted};
 use super::publication::{Head, Publication};
 use crate::ids::ConnectionId;
 use crate::protocol::{Acknowledge, Packet, PacketId, Patch, QoS, ReasonCode, ReasonProperties};
@@ -245,7 +246,7 @@ impl Clients {
                 let (packet_id, pending) = (entry.packet_id, entry.pending.clone());
                 let head = Head {
                     qos: pending.qos,
-                    dup: true, // [MQTT-3.3.1-1]
+                    dup: !is_planted(Planted::ResendWithoutDup), // [MQTT-3.3.1-1]
                     retain: pending.retain,
                     subscription_ids: &pending.subscription_ids,
                     alias: AliasUse::None,
@@ -269,7 +270,7 @@ impl Clients {
         let before = session.outbound.queued_bytes();
         let next = session
             .outbound
-            .next_queued(now, &mut self.stats.dropped_expired);
+            .next_queued(expiry_clock(now), &mut self.stats.dropped_expired);
         self.queued_total -= before - session.outbound.queued_bytes();
         let Some(pending) = next else { return false };
         let message = Rc::clone(&pending.message);
@@ -296,6 +297,14 @@ impl Clients {
             }),
         );
     }
+}
+
+/// The instant that decides whether a queued message has expired.
+fn expiry_clock(now: Timestamp) -> Timestamp {
+    if is_planted(Planted::ForgetExpiry) {
+        return Timestamp::ZERO;
+    }
+    now
 }
 
 /// Writes into a copied shape what is this delivery's own.

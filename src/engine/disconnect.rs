@@ -8,6 +8,7 @@ use tracing::{debug, info};
 use super::Engine;
 use super::connection::Stage;
 use super::input::Fault;
+use super::planted::{Fault as Planted, is_planted};
 use super::timers::Timer;
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{Disconnect, ReasonCode};
@@ -62,7 +63,7 @@ impl Engine {
             }
             session.expiry_interval = interval;
         }
-        if disconnect.reason == ReasonCode::Success {
+        if disconnect.reason == ReasonCode::Success && !is_planted(Planted::WillAfterDisconnect) {
             session.will = None; // [MQTT-3.14.4-3]
         }
         self.log_parting(id, slot, "DISCONNECT");
@@ -122,14 +123,18 @@ impl Engine {
         }
         if session.absence.will_at.is_some_and(|at| at <= now) {
             session.absence.will_at = None;
-            if let Some(will) = session.will.take() {
+            if let Some(will) = session.will.take()
+                && !(is_planted(Planted::DelayedWillNever) && will.delay_interval > 0)
+            {
                 self.publish_will(*will, now);
             }
         }
         let Some(session) = self.clients.sessions.at_mut(slot) else {
             return;
         };
-        if session.absence.ends_at.is_some_and(|at| at <= now) {
+        if session.absence.ends_at.is_some_and(|at| at <= now)
+            && !(is_planted(Planted::SessionForEver) && session.expiry_interval > 0)
+        {
             self.end_session(slot, now);
             return;
         }
@@ -200,6 +205,9 @@ impl Engine {
         }
         let surrendered: Vec<Pending> = session.outbound.surrender().collect();
         for pending in surrendered {
+            if is_planted(Planted::ForgetGiveBack) {
+                continue;
+            }
             self.give_back(pending, id, now);
         }
         self.pump_internal(now);

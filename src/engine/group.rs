@@ -75,7 +75,9 @@ impl Engine {
 
     /// A group on another shard chose a session of this one.
     pub(super) fn on_group_delivery(&mut self, delivery: GroupDelivery, now: Timestamp) {
-        if self.clients.sessions.slot_of(delivery.session).is_some() {
+        if delivery.message.is_expired(now) {
+            self.clients.stats.dropped_expired += 1;
+        } else if self.clients.sessions.slot_of(delivery.session).is_some() {
             let message = Rc::new(delivery.message.clone());
             deliver_to_member(&mut self.clients, &delivery, &message, now);
         } else {
@@ -196,6 +198,10 @@ impl Engine {
         from: (ShardId, SessionId),
         now: Timestamp,
     ) -> Option<Wait> {
+        if message.is_expired(now) {
+            self.clients.stats.dropped_expired += 1;
+            return None;
+        }
         let share = TopicFilter::parse(group)
             .ok()
             .and_then(|filter| filter.share())?;

@@ -11,6 +11,7 @@ use super::Engine;
 use super::assembly::Assembly;
 use super::connection::{Connection, Held, Origin, Stage};
 use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT, READY_VISITS_PER_TURN};
+use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{ConnectionId, ShardId};
 use crate::protocol::{
     Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
@@ -396,6 +397,9 @@ impl Engine {
     ) {
         let mut unread = assembly.map_or_else(Vec::new, |assembly| assembly.bytes().to_vec());
         unread.extend_from_slice(input);
+        if is_planted(Planted::CutOnHandoff) {
+            unread.pop();
+        }
         if let Some(connection) = self.clients.open_connection(id) {
             connection.stage = Stage::Closing;
             connection.reading_paused = true;

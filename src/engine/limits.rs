@@ -107,6 +107,13 @@ pub struct Limits {
     /// Bytes of all messages waiting in sessions of one shard; further ones are
     /// dropped and counted.
     pub shard_queued_bytes: usize,
+    /// Bytes on the way to one other shard in one rank ([`LANE_CREDIT`]).
+    pub lane_credit: u64,
+    /// Packets of one connection per visit ([`PACKETS_PER_VISIT`]).
+    pub packets_per_visit: usize,
+    /// Topics that a retained replay looks at per visit
+    /// ([`RETAINED_STEPS_PER_VISIT`]).
+    pub retained_steps_per_visit: usize,
 }
 
 impl Default for Limits {
@@ -130,6 +137,9 @@ impl Default for Limits {
             shard_assembly_bytes: 256 << 20,
             shard_outbox_bytes: 512 << 20,
             shard_queued_bytes: 1 << 30,
+            lane_credit: LANE_CREDIT,
+            packets_per_visit: PACKETS_PER_VISIT,
+            retained_steps_per_visit: RETAINED_STEPS_PER_VISIT,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::peer::{Lane, PeerBatch, PeerItem, measure};
+use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
 use crate::ids::{ConnectionId, ShardId};
 use crate::session::answers::Waits;
@@ -23,7 +24,11 @@ impl Engine {
         // batch brings, and the answer to it must not overtake that [MQTT-3.10.4-2].
         for item in items {
             let queues = !matches!(item, PeerItem::GroupDelivery(_));
-            if queues && (self.lanes[from.index()].has_deferred() || !self.may_handle(&item)) {
+            let blocked =
+                is_planted(Planted::FullLaneBlocks) && !self.lanes[from.index()].has_credit(0);
+            if queues
+                && (blocked || self.lanes[from.index()].has_deferred() || !self.may_handle(&item))
+            {
                 self.lanes[from.index()].defer(item);
             } else {
                 self.handle_item(from, item, now);
@@ -52,13 +57,19 @@ impl Engine {
         match item {
             PeerItem::Publish { message, stamp } => {
                 let message = Rc::new(message);
-                if let Some(stamp) = stamp {
+                if let Some(stamp) = stamp
+                    && !is_planted(Planted::RetainHereAlone)
+                {
                     // Stored and delivered in one step: a new subscriber sees the
                     // retained or the live message, never neither and never both.
                     self.retained.store(Rc::clone(&message), stamp);
                     self.plan_sweep(now);
                 }
-                self.fan_out(&Publication::of(&message), None, &mut waits, now);
+                if message.is_expired(now) {
+                    self.drop_expired(message.topic());
+                } else {
+                    self.fan_out(&Publication::of(&message), None, &mut waits, now);
+                }
             }
             PeerItem::Join {
                 group,
@@ -81,6 +92,13 @@ impl Engine {
             PeerItem::GroupDelivery(delivery) => self.on_group_delivery(delivery, now),
         }
         self.lanes[from.index()].handled(rank, cost, waits);
+    }
+
+    /// A message has expired on its way between shards: nobody is sent it
+    /// [MQTT-3.3.2-5].
+    fn drop_expired(&mut self, topic: &str) {
+        let deliveries = self.subscriptions.matches(topic, None).entries().len();
+        self.clients.stats.dropped_expired += deliveries as u64;
     }
 
     /// Another shard has accepted more, or returned credit.

@@ -36,6 +36,10 @@ mod group;
 mod input;
 mod mesh;
 mod output;
+#[cfg(not(feature = "planted-faults"))]
+mod planted;
+#[cfg(feature = "planted-faults")]
+pub mod planted;
 mod publish;
 mod stop;
 mod subscribe;
@@ -134,23 +138,25 @@ impl Engine {
         } = config;
         let random = RandomState::with_seeds(random_seed, !random_seed, 0x0053_6861_7264, 0x4964);
         let seeds = std::array::from_fn(|index| random.hash_one(index));
+        let lane = |peer| Lane::new(ShardId(peer), limits.lane_credit);
+        let lanes = (0..shards).map(lane).collect();
         Self {
             shard,
             homes: Homes::new(placement_seed, shards),
             clients: Clients::new(Arc::clone(&limits), seeds),
+            packets_per_visit: limits.packets_per_visit,
             limits,
             subscriptions: Subscriptions::new(random.clone()),
             groups: SharedGroups::new(random.clone()),
             interest: Interest::new(interest, shard),
             retained: Retained::new(random.clone()),
-            lanes: (0..shards).map(|peer| Lane::new(ShardId(peer))).collect(),
+            lanes,
             timers: Timers::default(),
             replays: BTreeMap::new(),
             handoffs: VecDeque::new(),
             held_by_lane: Vec::new(),
             internal: VecDeque::new(),
             internal_bytes: 0,
-            packets_per_visit: limits::PACKETS_PER_VISIT,
             stopping: false,
             sweeping: false,
             stamps: 0,

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::limits::LANE_CREDIT;
+use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{SessionId, ShardId};
 use crate::message::Message;
 use crate::protocol::{QoS, SubscriptionOptions};
@@ -149,7 +149,7 @@ struct Open {
 #[derive(Debug)]
 pub struct Lane {
     peer: ShardId,
-    /// [`LANE_CREDIT`]; tests make it small.
+    /// Bytes that may be on the way to it in each rank.
     pub(super) credit: u64,
     outgoing: Vec<PeerItem>,
     sent: [u64; RANKS],
@@ -170,10 +170,10 @@ pub struct Lane {
 impl Lane {
     /// A lane to `peer` on which nothing has been said.
     #[must_use]
-    pub fn new(peer: ShardId) -> Self {
+    pub fn new(peer: ShardId, credit: u64) -> Self {
         Self {
             peer,
-            credit: LANE_CREDIT,
+            credit,
             outgoing: Vec::new(),
             sent: [0; RANKS],
             sent_bytes: [0; RANKS],
@@ -316,6 +316,9 @@ impl Lane {
             return None;
         }
         self.told = receipt;
+        if is_planted(Planted::ReorderMesh) {
+            self.outgoing.reverse();
+        }
         Some(PeerBatch {
             items: std::mem::take(&mut self.outgoing),
             receipt,
@@ -360,8 +363,9 @@ mod tests {
 
     #[test]
     fn credit_runs_out_and_comes_back_with_the_receipt() {
-        let (mut a, mut b) = (Lane::new(ShardId(1)), Lane::new(ShardId(0)));
-        let size = usize::try_from(LANE_CREDIT).expect("fits");
+        let mut a = Lane::new(ShardId(1), 1_000);
+        let mut b = Lane::new(ShardId(0), 1_000);
+        let size = 1_000;
         let accepted = a.push(publish(size));
         assert!(!a.has_credit(RANK_PUBLISH), "used up");
         assert!(a.has_credit(RANK_GROUP), "each rank has its own");
@@ -377,7 +381,7 @@ mod tests {
 
     #[test]
     fn acceptance_is_held_back_by_the_first_item_whose_effects_are_open() {
-        let mut lane = Lane::new(ShardId(0));
+        let mut lane = Lane::new(ShardId(0), 1_000);
         lane.handled(RANK_PUBLISH, 1, Waits::new());
         lane.handled(RANK_PUBLISH, 1, wait(2, 9));
         lane.handled(RANK_PUBLISH, 1, Waits::new());

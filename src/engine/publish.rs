@@ -14,6 +14,7 @@ use super::Engine;
 use super::deliver::{Audience, Terms};
 use super::input::{Fault, Flow, Visit};
 use super::peer::{PeerItem, RANK_GROUP, RANK_PUBLISH};
+use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
 use crate::ids::{ConnectionId, ShardId};
 use crate::message::Message;
@@ -139,7 +140,7 @@ impl Engine {
         let Some(session) = self.clients.sessions.at_mut(slot) else {
             return Ok(Some(Flow::Stop));
         };
-        if publish.qos == QoS::ExactlyOnce {
+        if publish.qos == QoS::ExactlyOnce && !is_planted(Planted::PublishTwice) {
             match session.inbound.peek(packet_id) {
                 Receipt::New => {}
                 Receipt::Open => return Ok(Some(Flow::Continue)),
@@ -252,13 +253,18 @@ impl Engine {
             Audience::One
         };
         for entry in entries {
-            if entry.no_local && Some(entry.session) == publisher {
+            if entry.no_local
+                && Some(entry.session) == publisher
+                && !is_planted(Planted::IgnoreNoLocal)
+            {
                 continue; // [MQTT-3.8.3-3]
             }
             let terms = Terms {
                 session: entry.session,
                 qos: entry.qos,
-                retain: publication.retain && entry.retain_as_published, // [MQTT-3.3.1-12]
+                retain: publication.retain // [MQTT-3.3.1-12]
+                    && (entry.retain_as_published
+                        || is_planted(Planted::RetainAlwaysAsPublished)),
                 subscription_ids: matches.subscription_ids(entry),
                 group: None,
             };
@@ -281,6 +287,9 @@ impl Engine {
         waits: &mut Waits,
     ) {
         for shard in targets {
+            if is_planted(Planted::SkipLastShard) && Some(shard) == targets.last() {
+                continue;
+            }
             let message = Message::clone(publication.keep());
             waits.push(self.lanes[shard.index()].push(PeerItem::Publish { message, stamp }));
         }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::deliver::{Audience, Terms};
-use super::limits::RETAINED_STEPS_PER_VISIT;
+use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
 use crate::ids::ConnectionId;
 use crate::protocol::{QoS, TopicFilter};
@@ -100,7 +100,7 @@ impl Engine {
     /// Sends retained messages as far as out-buffer, window and budget allow.
     /// True when work is left that no event will bring up again by itself.
     pub(super) fn pump_replays(&mut self, id: ConnectionId, session: u32, now: Timestamp) -> bool {
-        let mut steps = RETAINED_STEPS_PER_VISIT;
+        let mut steps = self.limits.retained_steps_per_visit;
         while steps > 0 {
             if !self.replays.contains_key(&session) {
                 return false;
@@ -147,6 +147,10 @@ impl Engine {
                 };
                 self.clients
                     .deliver(&Publication::of(&message), &terms, Audience::One, now);
+                if is_planted(Planted::ReplayTwice) {
+                    self.clients
+                        .deliver(&Publication::of(&message), &terms, Audience::One, now);
+                }
             }
             None if replay.cursor.is_done() => replays.finish_first(),
             None => {}

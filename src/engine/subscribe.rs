@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::input::{Fault, Flow};
 use super::peer::{PeerItem, RANK_PUBLISH};
+use super::planted::{Fault as Planted, is_planted};
 use super::replay::Replay;
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{
@@ -103,7 +104,7 @@ impl Engine {
             let added = self
                 .subscriptions
                 .insert(filter, slot, options, subscription_id);
-            if added.first_of_filter {
+            if added.first_of_filter && !is_planted(Planted::ForgetInterest) {
                 self.interest.add(filter);
             }
             let replays = match options.retain_handling {
@@ -111,7 +112,7 @@ impl Engine {
                 RetainHandling::SendIfNew => is_new, // [MQTT-3.3.1-10]
                 RetainHandling::DoNotSend => false,
             };
-            if replays {
+            if replays && !is_planted(Planted::ReplayNever) {
                 let cursor = self.retained.cursor();
                 let identifier = subscription_id.map(NonZeroU32::get);
                 self.begin_replay(slot, Replay::new(filter, options.qos, identifier, cursor));
@@ -172,7 +173,7 @@ impl Engine {
                 .sessions
                 .at_mut(slot)
                 .is_some_and(|session| session.subscriptions.remove(filter.as_str()));
-            if known {
+            if known && !is_planted(Planted::ForgetUnsubscribe) {
                 self.remove_subscription(session, *filter, &mut waits);
             }
             let reason = if known {
@@ -210,7 +211,9 @@ impl Engine {
         }
         self.cancel_replay(session.slot, filter.as_str());
         let removed = self.subscriptions.remove(filter, session.slot);
-        if removed.is_some_and(|removed| removed.last_of_filter) {
+        if removed.is_some_and(|removed| removed.last_of_filter)
+            && !is_planted(Planted::ForgetInterest)
+        {
             self.interest.remove(filter);
         }
     }

@@ -7,6 +7,7 @@
 
 mod bounds;
 mod cuts;
+mod expiry;
 mod replays;
 mod schedules;
 mod sessions;
