@@ -1,13 +1,20 @@
 //! ringmq: a sharded io_uring MQTT broker for Linux, as a library.
 //!
-//! ```no_run
-//! use ringmq::broker::Broker;
+//! ```
+//! use ringmq::broker::{Broker, Limits};
 //!
-//! let broker = Broker::builder().tcp("127.0.0.1:1883").shards(2).start()?;
+//! let mut limits = Limits::default();
+//! limits.max_inflight = 100;
+//!
+//! let broker = Broker::builder()
+//!     .tcp("127.0.0.1:0") // any free port
+//!     .shards(2)
+//!     .limits(limits)
+//!     .start()?;
 //! for address in broker.addresses() {
 //!     println!("listening {address}");
 //! }
-//! // ... until it is time to go:
+//! // ... serve until it is time to go:
 //! broker.shutdown()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

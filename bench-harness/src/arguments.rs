@@ -92,7 +92,7 @@ pub struct RunArguments {
     #[command(flatten)]
     pub settings: Settings,
     /// Multiply the scenario's clients, filters, topics and rate by this (not
-    /// those given here)
+    /// those given here; fan-outs and connection storms keep their rate)
     #[arg(long)]
     pub scale: Option<f64>,
     /// Run it so many times; the table shows medians and extremes
@@ -146,6 +146,12 @@ pub struct BrokerArguments {
     /// The broker's process id, to report what it costs
     #[arg(long)]
     pid: Option<u32>,
+    /// Count the broker's system calls, where the kernel allows it; slows each one
+    #[arg(long, requires = "pid")]
+    syscalls: bool,
+    /// How to speak to it.
+    #[command(flatten)]
+    transport: TransportArguments,
     /// What the broker is called in reports
     #[arg(long, default_value = "broker")]
     pub name: String,
@@ -160,6 +166,7 @@ impl BrokerArguments {
     /// # Errors
     /// What is wrong, for people.
     pub fn target(&self) -> Result<Target, String> {
+        self.transport.check()?;
         let address = (self.host.as_str(), self.port)
             .to_socket_addrs()
             .map_err(|error| format!("--host {}: {error}", self.host))?
@@ -170,7 +177,36 @@ impl BrokerArguments {
             address,
             version,
             pid: self.pid,
+            count_syscalls: self.syscalls,
         })
+    }
+}
+
+/// Names that are reserved, so that nobody takes a run without TLS for one with it.
+#[derive(Args, Debug)]
+struct TransportArguments {
+    /// Speak TLS (not built yet)
+    #[arg(long)]
+    tls: bool,
+    /// The certificates that TLS trusts, a PEM file (not built yet)
+    #[arg(long, value_name = "FILE")]
+    cafile: Option<PathBuf>,
+    /// Speak MQTT over WebSocket (not built yet)
+    #[arg(long)]
+    ws: bool,
+}
+
+impl TransportArguments {
+    fn check(&self) -> Result<(), String> {
+        let given = [
+            ("--tls", self.tls),
+            ("--cafile", self.cafile.is_some()),
+            ("--ws", self.ws),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(format!("{flag} is not built yet: TCP only")),
+            None => Ok(()),
+        }
     }
 }
 

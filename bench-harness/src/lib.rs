@@ -39,6 +39,7 @@ pub mod settings;
 pub mod skew;
 pub mod stamp;
 pub mod stream;
+pub mod syscalls;
 pub mod timing;
 pub mod topology;
 pub mod traffic;

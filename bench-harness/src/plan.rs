@@ -26,6 +26,8 @@ pub struct Target {
     pub version: ProtocolVersion,
     /// The broker's process, if its costs are to be told.
     pub pid: Option<u32>,
+    /// Whether that process's system calls are to be counted.
+    pub count_syscalls: bool,
 }
 
 /// What a run does.

@@ -2,6 +2,7 @@
 //!
 //! Each test runs a short scenario against a scripted broker in this process.
 
+#[expect(dead_code, reason = "each test program uses another part of it")]
 mod support;
 
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use ringmq_bench::progress::Progress;
 use ringmq_bench::result::Run;
 use ringmq_bench::scenario::{RunError, traffic};
 use ringmq_bench::topology::Topology;
-use support::{Action, GOOD, Manners, Script};
+use support::{Action, GOOD, Manners, Script, Welcome};
 
 const MILLISECOND: u64 = 1_000_000;
 
@@ -25,6 +26,7 @@ fn plan(address: SocketAddr, version: ProtocolVersion, qos: u8, topology: Topolo
             address,
             version,
             pid: Some(std::process::id()),
+            count_syscalls: false,
         },
         qos,
         retain: false,
@@ -192,7 +194,10 @@ fn a_connection_that_is_closed_is_told() {
 
 #[test]
 fn a_refused_connection_ends_the_run() {
-    let address = support::start(Manners { connack: 5, ..GOOD });
+    let address = support::start(Manners {
+        welcome: |_| Welcome::Refuse(5),
+        ..GOOD
+    });
     let plan = plan(
         address,
         ProtocolVersion::V3_1_1,
@@ -312,4 +317,25 @@ fn a_shared_group_is_one_stream_and_its_members_keep_the_order() {
             .any(|line| line.contains("shared group 0")),
         "{run:?}"
     );
+}
+
+#[test]
+fn system_calls_are_told_where_they_are_asked_for_or_it_is_said_why_not() {
+    let run_with = |count_syscalls: bool| {
+        let topology = Topology::fan_out("b", 1, 1);
+        let mut plan = plan(support::start(GOOD), ProtocolVersion::V5, 0, topology);
+        plan.target.count_syscalls = count_syscalls;
+        traffic::run(&plan, &Progress::silent()).expect("the run takes place")
+    };
+    let told = |run: &Run| run.metrics.get("broker_syscalls_per_delivery").is_some();
+    let warned = |run: &Run, what: &str| run.warnings.iter().any(|line| line.contains(what));
+    let plain = run_with(false);
+    assert!(
+        !told(&plain) && !warned(&plain, "system calls"),
+        "{plain:?}"
+    );
+    let counted = run_with(true);
+    let impossible = warned(&counted, "system calls could not be counted: ");
+    assert!(told(&counted) != impossible, "{counted:?}");
+    assert!(told(&counted) == warned(&counted, "system calls were counted"));
 }

@@ -40,6 +40,7 @@ fn every_message_arrives_once_and_in_order() {
                         address: start(cap),
                         version,
                         pid: None,
+                        count_syscalls: false,
                     },
                     qos,
                     retain: false,

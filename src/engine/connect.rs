@@ -154,10 +154,7 @@ impl Engine {
         // The will of the earlier connection is due, unless its delay gives the
         // client the time that it has just used [MQTT-3.1.3-9].
         let will = session.will.take();
-        info!(
-            client_id = &*session.client_id,
-            "disconnected: session taken over"
-        );
+        self.log_parting(earlier, slot, ReasonCode::SessionTakenOver.name());
         self.send_disconnect(earlier, ReasonCode::SessionTakenOver);
         self.clients.close(earlier);
         self.pause_replays(slot);

@@ -36,7 +36,7 @@ impl Engine {
                 self.clients.close(id);
             }
             Some(session) => {
-                self.log_parting(session, "connection lost");
+                self.log_parting(id, session, "connection lost");
                 self.part(id, session, now);
             }
         }
@@ -65,7 +65,7 @@ impl Engine {
         if disconnect.reason == ReasonCode::Success {
             session.will = None; // [MQTT-3.14.4-3]
         }
-        self.log_parting(slot, "DISCONNECT");
+        self.log_parting(id, slot, "DISCONNECT");
         self.part(id, slot, now);
         Ok(())
     }
@@ -82,22 +82,20 @@ impl Engine {
                 self.clients.close(id);
             }
             Some(session) => {
-                if let Some(session) = self.clients.sessions.at(session) {
-                    info!(
-                        client_id = &*session.client_id,
-                        ?reason,
-                        "disconnected by the broker"
-                    );
-                }
+                self.log_parting(id, session, reason.name());
                 self.send_disconnect(id, reason);
                 self.part(id, session, now);
             }
         }
     }
 
-    fn log_parting(&self, slot: u32, reason: &str) {
-        if let Some(session) = self.clients.sessions.at(slot) {
-            info!(client_id = &*session.client_id, reason, "disconnected");
+    /// One line per connection that ends.
+    pub(super) fn log_parting(&self, id: ConnectionId, slot: u32, reason: &str) {
+        if let Some(session) = self.clients.sessions.at(slot)
+            && let Some(connection) = self.clients.connections.get(id.slot, id.generation)
+        {
+            let (client_id, peer) = (&*session.client_id, connection.origin.peer);
+            info!(client_id, %peer, reason, "disconnected");
         }
     }
 

@@ -10,9 +10,10 @@ use crate::result::metric::{Better, better};
 use crate::result::{Run, Summary};
 
 /// The metrics that a comparison shows, where a scenario has them.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 14] = [
     "deliveries_per_second",
     "broker_cpu_us_per_delivery",
+    "broker_syscalls_per_delivery",
     "latency_p50_us",
     "latency_p99_us",
     "latency_p999_us",
@@ -20,6 +21,7 @@ const SHOWN: [&str; 12] = [
     "skew_p99_us",
     "connections_per_second",
     "broker_cpu_us_per_connection",
+    "broker_syscalls_per_connection",
     "rss_per_connection",
     "anon_per_connection",
     "generator_cpu_percent",

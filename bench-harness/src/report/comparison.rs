@@ -9,7 +9,7 @@ use crate::result::StoredResult;
 
 /// The metrics that are compared, in order; those that no result has are left
 /// out.
-pub const COMPARED: [&str; 23] = [
+pub const COMPARED: [&str; 25] = [
     "deliveries_per_second",
     "messages_per_second",
     "connections_per_second",
@@ -30,6 +30,8 @@ pub const COMPARED: [&str; 23] = [
     "rss_per_connection",
     "rss_per_retained",
     "broker_rss_peak",
+    "broker_syscalls_per_delivery",
+    "broker_syscalls_per_connection",
     "broker_switches_voluntary",
     "broker_switches_involuntary",
     "generator_cpu_percent",

@@ -29,7 +29,7 @@ pub enum Better {
 pub fn better(key: &str) -> Option<Better> {
     const LOWER: [&str; 4] = [
         "_us",
-        "_us_per_delivery",
+        "_per_delivery",
         "_us_per_connection",
         "_per_connection",
     ];

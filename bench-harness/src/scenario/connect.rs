@@ -8,7 +8,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::look::Look;
+use super::look::{Look, Observer};
 use super::verdict;
 use super::{RunError, TICK, handshake, memory, report_lost_connections, report_memory};
 use crate::clock::{Clock, seconds};
@@ -79,6 +79,7 @@ pub fn run(plan: &ConnectPlan, progress: &Progress) -> Result<Run, RunError> {
     let clock = Clock::start();
     let mut engine = Engine::new(plan.target.address, clock, MAX_PACKET)?;
     engine.allow_handshakes(plan.concurrent);
+    let observer = Observer::new(clock, &plan.target);
     let before = memory(&plan.target)?;
     let start = clock.now();
     let mut stopwatch = Stopwatch {
@@ -88,15 +89,16 @@ pub fn run(plan: &ConnectPlan, progress: &Progress) -> Result<Run, RunError> {
         started: Vec::new(),
         latency: latency::histogram(),
     };
-    let first = Look::now(clock, &plan.target, Counters::default())?;
+    let first = observer.look(Counters::default())?;
     let moved_at = storm(plan, &mut engine, &mut stopwatch, progress)?;
-    let last = Look::now(clock, &plan.target, Counters::default())?;
+    let last = observer.look(Counters::default())?;
     let ready = engine.ready();
 
     let mut run = Run::default();
     run.count("connections", "connections", u64::from(plan.connections));
     run.count("connected", "connected", ready as u64);
     describe_rate(&mut run, ready, moved_at - start, &first, &last);
+    observer.remark(&mut run);
     let after = memory(&plan.target)?;
     report_memory(&mut run, before.zip(after), after, ready);
     run.distribution("latency", "SYN to CONNACK", &stopwatch.latency);
@@ -181,6 +183,16 @@ fn describe_rate(run: &mut Run, ready: usize, span: u64, first: &Look, last: &Lo
         "generator CPU us/connection",
         last.own_cpu - first.own_cpu,
     );
+    if let Some((first, last)) = first.broker.zip(last.broker)
+        && let Some(calls) = last.syscalls_since(&first)
+    {
+        run.number(
+            "broker_syscalls_per_connection",
+            "broker system calls/connection",
+            calls as f64 / ready as f64,
+            2,
+        );
+    }
     let percent = last.own_percent(first);
     run.number(
         "generator_cpu_percent",

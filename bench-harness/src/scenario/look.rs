@@ -1,13 +1,80 @@
 //! What can be read of a run at one instant, and what two such looks say.
 //!
-//! Reads `/proc`; owns nothing.
+//! Reads `/proc`; owns the counters of the broker's system calls, where they are
+//! asked for.
 
 use super::RunError;
 use crate::clock::Clock;
 use crate::plan::Target;
 use crate::process::{self, Switches};
 use crate::result::Run;
+use crate::syscalls::Syscalls;
 use crate::traffic::Counters;
+
+/// Looks at a run from outside the engine.
+#[derive(Debug)]
+pub struct Observer {
+    clock: Clock,
+    pid: Option<u32>,
+    /// Where they are asked for: the counters, or why there are none.
+    syscalls: Option<Result<Syscalls, String>>,
+}
+
+impl Observer {
+    /// Begins to count what must be counted from the start.
+    #[must_use]
+    pub fn new(clock: Clock, target: &Target) -> Self {
+        let pid = target.pid;
+        Self {
+            clock,
+            pid,
+            syscalls: pid
+                .filter(|_| target.count_syscalls)
+                .map(Syscalls::count_of),
+        }
+    }
+
+    /// Looks.
+    ///
+    /// # Errors
+    /// When the broker's process cannot be looked at.
+    pub fn look(&self, counters: Counters) -> Result<Look, RunError> {
+        let costs = |pid: u32| {
+            let read = || {
+                Ok(Costs {
+                    cpu: process::cpu(pid)?,
+                    wait: process::wait(pid),
+                    switches: process::switches(pid)?,
+                    syscalls: match &self.syscalls {
+                        Some(Ok(syscalls)) => Some(syscalls.total()?),
+                        Some(Err(_)) | None => None,
+                    },
+                })
+            };
+            read().map_err(|error| RunError::Process(pid, error))
+        };
+        Ok(Look {
+            at: self.clock.now(),
+            counters,
+            own_cpu: process::own_cpu()?,
+            own_wait: process::own_wait().unwrap_or(0),
+            broker: self.pid.map(costs).transpose()?,
+        })
+    }
+
+    /// Says what counting system calls did to the run, or why they are not told.
+    pub fn remark(&self, run: &mut Run) {
+        match &self.syscalls {
+            Some(Ok(_)) => run.warn(
+                "system calls were counted, which slows each one: take CPU and latency from \
+                 a run without --syscalls"
+                    .to_owned(),
+            ),
+            Some(Err(why)) => run.warn(format!("system calls could not be counted: {why}")),
+            None => {}
+        }
+    }
+}
 
 /// One look.
 #[derive(Clone, Copy, Debug)]
@@ -33,33 +100,19 @@ pub struct Costs {
     pub wait: u64,
     /// Context switches.
     pub switches: Switches,
+    /// System calls, where they are counted.
+    pub syscalls: Option<u64>,
+}
+
+impl Costs {
+    /// System calls since `before`.
+    #[must_use]
+    pub fn syscalls_since(&self, before: &Self) -> Option<u64> {
+        Some(self.syscalls?.saturating_sub(before.syscalls?))
+    }
 }
 
 impl Look {
-    /// Looks.
-    ///
-    /// # Errors
-    /// When the broker's process cannot be looked at.
-    pub fn now(clock: Clock, target: &Target, counters: Counters) -> Result<Self, RunError> {
-        let costs = |pid: u32| {
-            let read = || {
-                Ok(Costs {
-                    cpu: process::cpu(pid)?,
-                    wait: process::wait(pid),
-                    switches: process::switches(pid)?,
-                })
-            };
-            read().map_err(|error| RunError::Process(pid, error))
-        };
-        Ok(Self {
-            at: clock.now(),
-            counters,
-            own_cpu: process::own_cpu()?,
-            own_wait: process::own_wait().unwrap_or(0),
-            broker: target.pid.map(costs).transpose()?,
-        })
-    }
-
     /// The share of a core that this thread used since `before`, percent.
     #[must_use]
     pub fn own_percent(&self, before: &Self) -> f64 {
@@ -115,6 +168,14 @@ impl Look {
                 used,
                 3,
             );
+            if let Some(calls) = last.syscalls_since(&first) {
+                run.number(
+                    "broker_syscalls_per_delivery",
+                    "broker system calls/delivery",
+                    calls as f64 / delivered,
+                    4,
+                );
+            }
             let switched = |pick: fn(&Switches) -> u64| {
                 let count = pick(&last.switches).saturating_sub(pick(&first.switches));
                 count as f64 / seconds

@@ -7,7 +7,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::look::Look;
+use super::look::Observer;
 use super::{
     RunError, TICK, handshake, memory, open_all, report_lost_connections, report_memory, verdict,
 };
@@ -71,7 +71,8 @@ pub fn run(plan: &ReplayPlan, progress: &Progress) -> Result<Run, RunError> {
     let filled = clock.now() - started;
     let after = memory(&plan.target)?;
 
-    let first = Look::now(clock, &plan.target, Counters::default())?;
+    let observer = Observer::new(clock, &plan.target);
+    let first = observer.look(Counters::default())?;
     let mut lost = 0;
     let mut spans = latency::histogram();
     for number in 0..plan.subscribers {
@@ -82,7 +83,7 @@ pub fn run(plan: &ReplayPlan, progress: &Progress) -> Result<Run, RunError> {
         lost += u64::from(plan.topics - replay.got);
         spans.saturating_record((replay.last - replay.since) / 1000);
     }
-    let mut last = Look::now(clock, &plan.target, Counters::default())?;
+    let mut last = observer.look(Counters::default())?;
     last.counters.delivered = replay.latency.len();
 
     let topics = f64::from(plan.topics);
@@ -96,6 +97,7 @@ pub fn run(plan: &ReplayPlan, progress: &Progress) -> Result<Run, RunError> {
         run.number("rss_per_retained", label, each, 0);
     }
     last.describe(&first, &mut run);
+    observer.remark(&mut run);
     report_memory(&mut run, None, memory(&plan.target)?, 1);
     run.distribution("replay", "all retained messages", &spans);
     run.distribution("latency", "SUBSCRIBE to message", &replay.latency);

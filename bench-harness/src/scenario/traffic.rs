@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::look::Look;
+use super::look::{Look, Observer};
 use super::timeline::{Glance, Timeline};
 use super::{
     RunError, TICK, handshake, memory, open_all, report_lost_connections, report_memory,
@@ -40,6 +40,7 @@ pub fn run(plan: &TrafficPlan, progress: &Progress) -> Result<Run, RunError> {
     let max_packet = template.size().next_power_of_two();
     let mut engine = Engine::new(plan.target.address, clock, max_packet)?;
     let mut traffic = Traffic::new(plan);
+    let observer = Observer::new(clock, &plan.target);
     let memory_before = memory(&plan.target)?;
     progress.show(|| "connecting".to_owned());
     let wanted = order_connections(plan, &mut engine);
@@ -50,16 +51,17 @@ pub fn run(plan: &TrafficPlan, progress: &Progress) -> Result<Run, RunError> {
     let measured = start + plan.warmup..start + plan.warmup + plan.duration;
     traffic.start(start, measured.clone(), plan.pace);
     let (before, after, mut timeline) =
-        measure(plan, &mut engine, &mut traffic, measured, progress)?;
+        measure(&observer, &mut engine, &mut traffic, measured, progress)?;
     progress.show(|| "waiting for what is under way".to_owned());
-    drain(plan, &mut engine, &mut traffic, &mut timeline)?;
+    drain(plan, &observer, &mut engine, &mut traffic, &mut timeline)?;
     timeline.cut(
-        Look::now(clock, &plan.target, traffic.counters)?,
+        observer.look(traffic.counters)?,
         &mut traffic.timing.latency,
     );
 
     let mut run = Run::default();
     after.describe(&before, &mut run);
+    observer.remark(&mut run);
     if let Some(pid) = plan.target.pid {
         run.count(
             "broker_threads",
@@ -97,14 +99,14 @@ fn order_connections(plan: &TrafficPlan, engine: &mut Engine) -> usize {
 }
 
 fn measure(
-    plan: &TrafficPlan,
+    observer: &Observer,
     engine: &mut Engine,
     traffic: &mut Traffic,
     measured: Range<u64>,
     progress: &Progress,
 ) -> Result<(Look, Look, Timeline), RunError> {
     let clock = engine.clock();
-    let look = |traffic: &Traffic| Look::now(clock, &plan.target, traffic.counters);
+    let look = |traffic: &Traffic| observer.look(traffic.counters);
     let mut next_stall = clock.now() + STALL;
     let mut turn = |traffic: &mut Traffic, until: u64| {
         if clock.now() >= next_stall {
@@ -143,6 +145,7 @@ fn line(glance: &Glance, left: u64) -> String {
 /// Waits for what is under way, until nothing has moved for the quiet time.
 fn drain(
     plan: &TrafficPlan,
+    observer: &Observer,
     engine: &mut Engine,
     traffic: &mut Traffic,
     timeline: &mut Timeline,
@@ -173,7 +176,7 @@ fn drain(
             moved_at = clock.now();
         }
         if clock.now() >= timeline.last_cut() + INTERVAL {
-            let look = Look::now(clock, &plan.target, traffic.counters)?;
+            let look = observer.look(traffic.counters)?;
             timeline.cut(look, &mut traffic.timing.latency);
         }
     }

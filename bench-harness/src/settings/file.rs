@@ -248,6 +248,18 @@ mod tests {
     }
 
     #[test]
+    fn a_scaled_storm_keeps_its_rate_and_is_shorter() {
+        let preset = Scenario::find("conn-tcp-1M-5K").expect("it is a preset");
+        let scenario = preset
+            .with(&Settings::default(), Some(0.02))
+            .expect("valid");
+        let settings = scenario.settings;
+        assert_eq!(settings.connections, Some(20_000));
+        assert_eq!(settings.rate, Some(5000));
+        assert_eq!(settings.concurrent, Some(1000));
+    }
+
+    #[test]
     fn a_name_that_is_nothing_is_told_with_the_presets() {
         let error = Scenario::find("fanout").expect_err("it is none");
         assert!(error.contains("fan-out, "), "{error}");

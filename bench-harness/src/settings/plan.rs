@@ -159,6 +159,7 @@ mod tests {
             address: ([127, 0, 0, 1], 1883).into(),
             version: ProtocolVersion::V5,
             pid: Some(1),
+            count_syscalls: false,
         }
     }
 

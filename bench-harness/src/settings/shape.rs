@@ -133,13 +133,17 @@ impl Shape {
 
     /// Multiplies what makes a scenario large: clients, filters, topics and the
     /// rate. A fan-out keeps its publishers and its rate in, since its deliveries
-    /// already scale with the subscribers.
+    /// already scale with the subscribers. A storm of connections keeps its rate:
+    /// that is how hard it blows, and the connections are how long; scaling both
+    /// would leave a breeze that lasts as long as the whole.
     #[must_use]
     pub fn scale(self, settings: &Settings, factor: f64) -> Settings {
         let mut scaled = settings.clone();
         let clients = |count: &mut Option<u32>| *count = count.map(|count| times(count, factor));
         if self != Self::FanOut {
             clients(&mut scaled.publishers);
+        }
+        if !matches!(self, Self::FanOut | Self::Connect) {
             scaled.rate = scaled.rate.map(|rate| {
                 let rate = u32::try_from(rate).unwrap_or(u32::MAX);
                 u64::from(times(rate, factor))

@@ -6,9 +6,9 @@
 //! generator, and written without its code, so that an error in that is not
 //! mirrored here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -35,13 +35,24 @@ pub enum Action {
 /// Decides by (subscriber, message number of the publisher).
 pub type Script = fn(u32, u64) -> Action;
 
+/// How a client is received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Welcome {
+    /// CONNACK lets it in.
+    Accept,
+    /// CONNACK carries this code.
+    Refuse(u8),
+    /// CONNACK lets it in, and the connection is closed.
+    HangUp,
+}
+
 /// How the broker answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Manners {
     /// What happens to deliveries.
     pub script: Script,
-    /// CONNACK's code.
-    pub connack: u8,
+    /// What happens to clients, by their number.
+    pub welcome: fn(u32) -> Welcome,
     /// Whether publications are acknowledged.
     pub acknowledges: bool,
 }
@@ -49,13 +60,14 @@ pub struct Manners {
 /// A broker without fault.
 pub const GOOD: Manners = Manners {
     script: |_, _| Action::Deliver,
-    connack: 0,
+    welcome: |_| Welcome::Accept,
     acknowledges: true,
 };
 
 struct Subscriber {
     stream: TcpStream,
     filters: Vec<String>,
+    qos: u8,
     v5: bool,
     next_packet_id: u16,
     /// Packets to send after the next one.
@@ -64,13 +76,26 @@ struct Subscriber {
 
 type Subscribers = Arc<Mutex<HashMap<u32, Subscriber>>>;
 
+/// What is retained: by topic, the PUBLISH's first byte and its payload.
+pub type Retained = Arc<Mutex<BTreeMap<String, (u8, Vec<u8>)>>>;
+
 /// Starts a broker on a free port; returns its address.
 pub fn start(manners: Manners) -> SocketAddr {
     start_at(0, manners)
 }
 
+/// Starts a broker on a free port; returns its address and what it retains.
+pub fn start_with_retained(manners: Manners) -> (SocketAddr, Retained) {
+    let retained = Retained::default();
+    (serve(0, manners, Arc::clone(&retained)), retained)
+}
+
 /// Starts a broker on this port; returns its address.
 pub fn start_at(port: u16, manners: Manners) -> SocketAddr {
+    serve(port, manners, Retained::default())
+}
+
+fn serve(port: u16, manners: Manners, retained: Retained) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let subscribers = Subscribers::default();
@@ -78,10 +103,12 @@ pub fn start_at(port: u16, manners: Manners) -> SocketAddr {
         for stream in listener.incoming() {
             let stream = stream.expect("the listener works");
             let subscribers = Arc::clone(&subscribers);
+            let retained = Arc::clone(&retained);
             thread::spawn(move || {
                 let mut connection = Connection {
                     stream,
                     subscribers,
+                    retained,
                     manners,
                     client: String::new(),
                     v5: false,
@@ -97,6 +124,7 @@ pub fn start_at(port: u16, manners: Manners) -> SocketAddr {
 struct Connection {
     stream: TcpStream,
     subscribers: Subscribers,
+    retained: Retained,
     manners: Manners,
     client: String,
     v5: bool,
@@ -122,11 +150,27 @@ impl Connection {
         self.v5 = body[6] == 5;
         let id_at = if self.v5 { 11 } else { 10 };
         self.client = string(&body[id_at..]).to_owned();
-        let mut connack = vec![0, self.manners.connack];
+        let welcome = (self.manners.welcome)(self.number());
+        let code = match welcome {
+            Welcome::Accept | Welcome::HangUp => 0,
+            Welcome::Refuse(code) => code,
+        };
+        let mut connack = vec![0, code];
         if self.v5 {
             connack.push(0);
         }
-        self.stream.write_all(&packet(0x20, &connack))
+        self.stream.write_all(&packet(0x20, &connack))?;
+        match welcome {
+            Welcome::Accept | Welcome::Refuse(_) => Ok(()),
+            Welcome::HangUp => self.stream.shutdown(Shutdown::Both),
+        }
+    }
+
+    /// What its client id ends in; 0 where that is no number, as of a client that
+    /// only asks whether the broker is up.
+    fn number(&self) -> u32 {
+        let number = self.client.rsplit('-').next().expect("split gives one");
+        number.parse().unwrap_or(0)
     }
 
     fn subscribe(&mut self, body: &[u8]) -> io::Result<()> {
@@ -137,25 +181,34 @@ impl Connection {
             rest = &rest[1..];
         }
         let mut filters = Vec::new();
+        let mut qos = 0;
         while !rest.is_empty() {
             let filter = string(rest);
             filters.push(filter.to_owned());
-            suback.push(rest[2 + filter.len()]);
+            qos = rest[2 + filter.len()] & 3;
+            suback.push(qos);
             rest = &rest[3 + filter.len()..];
         }
-        let number = self.client.rsplit('-').next().expect("split gives one");
-        let subscriber = Subscriber {
+        let mut subscriber = Subscriber {
             stream: self.stream.try_clone()?,
             filters,
+            qos,
             v5: self.v5,
             next_packet_id: 1,
             postponed: Vec::new(),
         };
-        let number = number.parse().expect("client ids end in a number");
         // Known before SUBACK leaves, and nothing is delivered before it.
         let mut subscribers = self.subscribers.lock().expect("no thread panics");
-        subscribers.insert(number, subscriber);
-        self.stream.write_all(&packet(0x90, &suback))
+        self.stream.write_all(&packet(0x90, &suback))?;
+        for (topic, (first, payload)) in &*self.retained.lock().expect("no thread panics") {
+            if subscriber.wants(topic) {
+                let action = (self.manners.script)(self.number(), sequence(payload));
+                let qos = subscriber.qos.min((first >> 1) & 3);
+                subscriber.deliver(action, 0x31 | (qos << 1), topic, payload)?;
+            }
+        }
+        subscribers.insert(self.number(), subscriber);
+        Ok(())
     }
 
     fn publish(&mut self, first: u8, body: &[u8]) -> io::Result<()> {
@@ -170,9 +223,19 @@ impl Connection {
             rest = &rest[2..];
         }
         let payload = if self.v5 { &rest[1..] } else { rest };
-        let sequence = payload[..5].iter().rev();
-        let sequence = sequence.fold(0, |high, low| (high << 8) | u64::from(*low));
+        let retains = first & 1 == 1;
         let mut subscribers = self.subscribers.lock().expect("no thread panics");
+        if retains {
+            let mut retained = self.retained.lock().expect("no thread panics");
+            if payload.is_empty() {
+                // Nobody is told: no test looks at it.
+                retained.remove(topic);
+                return Ok(());
+            }
+            retained.insert(topic.to_owned(), (first, payload.to_vec()));
+        }
+        let first = first & !1;
+        let sequence = sequence(payload);
         let members: Vec<u32> = subscribers
             .iter()
             .filter(|(_, subscriber)| subscriber.shares(topic))
@@ -226,7 +289,7 @@ impl Subscriber {
                 thread::sleep(time);
                 out = self.encode(first, topic, bytes);
             }
-            Action::HangUp => self.stream.shutdown(std::net::Shutdown::Both)?,
+            Action::HangUp => self.stream.shutdown(Shutdown::Both)?,
         }
         out.append(&mut self.postponed);
         self.stream.write_all(&out)
@@ -248,9 +311,15 @@ impl Subscriber {
     }
 }
 
-/// Exact, or a `+` at the end.
+/// The message's number, from its stamp.
+fn sequence(payload: &[u8]) -> u64 {
+    let low_first = payload[..5].iter().rev();
+    low_first.fold(0, |high, low| (high << 8) | u64::from(*low))
+}
+
+/// Exact, or a `+` or `#` at the end.
 fn matches(filter: &str, topic: &str) -> bool {
-    let head = filter.strip_suffix('+');
+    let head = filter.strip_suffix(['+', '#']);
     filter == topic || head.is_some_and(|head| topic.starts_with(head))
 }
 
