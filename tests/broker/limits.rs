@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::process::{self, Broker};
+use crate::vitals::Vitals;
 use crate::wait::{self, PATIENCE};
 use crate::wire::{CONNACK, Client, connect};
 
@@ -104,6 +105,7 @@ fn without_descriptors_accepting_pauses_and_goes_on() {
     process::limit(&mut command, libc::RLIMIT_NOFILE, 400);
     process::inherit_descriptors(&mut command, 280);
     let broker = Broker::serve(command, 1);
+    let vitals = Vitals::of(&broker);
     let mut early = Client::v5(broker.address(), "early");
     let mut waiting: Vec<Client> = (0..200)
         .map(|number| {
@@ -132,5 +134,6 @@ fn without_descriptors_accepting_pauses_and_goes_on() {
     let log = broker.stderr();
     let lines = log.lines().filter(|line| line.contains(complaint)).count();
     assert!(lines <= 20, "{lines} lines about descriptors:\n{log}");
+    vitals.recover(8 << 20, "no descriptors");
     broker.stop();
 }

@@ -4,13 +4,18 @@
 //! What MQTT itself demands is in `tests/conformance`; what foreign clients make of
 //! it, in `tests/interop`.
 
+mod bombs;
 mod commands;
+mod hostile;
 mod limits;
+mod load;
 mod pressure;
 mod process;
 mod retained;
 mod shutdown;
 mod startup;
+mod storms;
 mod unprivileged;
+mod vitals;
 mod wait;
 mod wire;

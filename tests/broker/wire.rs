@@ -26,7 +26,7 @@ pub enum Nothing {
 }
 
 /// A packet as its first byte and what follows the remaining length.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Packet {
     pub first: u8,
     pub body: Vec<u8>,
@@ -93,7 +93,8 @@ fn variable(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+/// A packet with this body.
+pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     let mut rest = body.len();
     loop {
@@ -108,7 +109,8 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn text(body: &mut Vec<u8>, text: &str) {
+/// Appends a string with its length.
+pub fn text(body: &mut Vec<u8>, text: &str) {
     body.extend(
         u16::try_from(text.len())
             .expect("a short text")
