@@ -10,7 +10,10 @@
 use super::Engine;
 use super::assembly::Assembly;
 use super::connection::{Connection, Held, Origin, Stage};
-use super::limits::{ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_VISIT, READY_VISITS_PER_TURN};
+use super::limits::{
+    ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_PASS, DELIVERIES_PER_VISIT,
+    READY_VISITS_PER_TURN,
+};
 use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{ConnectionId, ShardId};
 use crate::protocol::{
@@ -60,24 +63,22 @@ pub(super) type Fault = ReasonCode;
 #[derive(Debug)]
 pub(super) struct Visit {
     packets: usize,
-    deliveries: usize,
+    /// Deliveries that its packets have caused.
+    spent: usize,
 }
 
 impl Visit {
     fn new(packets: usize) -> Self {
-        Self {
-            packets,
-            deliveries: DELIVERIES_PER_VISIT,
-        }
+        Self { packets, spent: 0 }
     }
 
     /// Counts deliveries that a packet caused.
     pub(super) fn spend(&mut self, deliveries: usize) {
-        self.deliveries = self.deliveries.saturating_sub(deliveries);
+        self.spent += deliveries;
     }
 
     fn is_over(&self) -> bool {
-        self.packets == 0 || self.deliveries == 0
+        self.packets == 0 || self.spent >= DELIVERIES_PER_VISIT
     }
 }
 
@@ -147,10 +148,12 @@ impl Engine {
         self.visit(id, bytes, now);
     }
 
-    /// Goes on with input left over, one visit for each of the first on the list.
-    /// True when there is more.
+    /// Goes on with what is left over, one visit for each of the first connections on
+    /// the list while the budget lasts. True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
+        let more = self.handle_left_items(now);
         self.pump_internal(now);
+        self.visited_work = 0;
         for _ in 0..self.clients.starved.len() {
             let Some(id) = self.clients.next_starved() else {
                 break;
@@ -161,6 +164,9 @@ impl Engine {
             }
         }
         for _ in 0..self.clients.ready.len().min(READY_VISITS_PER_TURN) {
+            if self.visited_work >= DELIVERIES_PER_PASS {
+                break;
+            }
             let Some(id) = self.clients.ready.pop_front() else {
                 break;
             };
@@ -179,7 +185,7 @@ impl Engine {
                 }
             }
         }
-        !self.clients.ready.is_empty()
+        more || !self.clients.ready.is_empty()
     }
 
     /// Puts a connection on the ready list.
@@ -211,6 +217,7 @@ impl Engine {
             flow = after;
             input = &input[used..];
         }
+        self.visited_work += visit.spent;
         if visit.packets < self.packets_per_visit
             && let Some(connection) = self.clients.open_connection(id)
             && connection.session().is_some()

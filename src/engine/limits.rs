@@ -14,9 +14,15 @@ use crate::session::outbound::QueueBounds;
 /// rest waits in its assembly buffer and the connection goes to the ready list.
 pub const PACKETS_PER_VISIT: usize = 256;
 
-/// Deliveries caused by one connection before another gets its turn. One
-/// publisher's burst to a thousand subscribers still leaves in one flush.
+/// Deliveries caused by one connection before another gets its turn; filters that
+/// match and have to be merged count as much, since one hostile client can have a
+/// million. One publisher's burst to a thousand subscribers still leaves in one flush.
 pub const DELIVERIES_PER_VISIT: usize = 32_768;
+
+/// Deliveries (counted as above) from input left over, and again from other shards'
+/// publications, before the shard's outputs are carried out; the rest waits in its
+/// connections and lanes, which pauses those that it comes from.
+pub const DELIVERIES_PER_PASS: usize = 65_536;
 
 /// Connections on the ready list that are visited before the shard looks at fresh
 /// input and flushes.

@@ -1,14 +1,16 @@
 //! Batches from other shards come in, and what they set free goes on.
 //!
 //! Owns the rule that keeps two shards with full lanes moving: whatever comes in is
-//! taken at once; only items whose effects need credit elsewhere wait, and then the
-//! later ones of the same lane and rank behind them. Pure.
+//! taken at once; only items whose effects need credit elsewhere wait, and those
+//! beyond what a pass may do, and then the later ones of the same lane and rank
+//! behind them. An item that waits returns no credit, so its sender slows down. Pure.
 //!
 //! HOT PATH: one call per batch, one step per publication.
 
 use std::rc::Rc;
 
 use super::Engine;
+use super::limits::DELIVERIES_PER_PASS;
 use super::peer::{Lane, PeerBatch, PeerItem, measure};
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
@@ -40,8 +42,27 @@ impl Engine {
         self.pump_internal(now);
     }
 
-    /// Whether the effects of an item find credit towards third shards.
+    /// Goes on, in a new pass, with items that had to wait. True when more could be
+    /// handled in the next one.
+    pub(super) fn handle_left_items(&mut self, now: Timestamp) -> bool {
+        self.peer_work = 0;
+        // Another lane comes first each time, so that none takes the whole budget for good.
+        self.first_lane = (self.first_lane + 1) % self.lanes.len();
+        for place in 0..self.lanes.len() {
+            let peer = self.lanes[(self.first_lane + place) % self.lanes.len()].peer();
+            self.retry_deferred(peer, now);
+        }
+        // Whoever waits for credit is retried when it comes.
+        self.peer_work >= DELIVERIES_PER_PASS
+    }
+
+    /// Whether an item finds budget in this pass, and its effects credit towards
+    /// third shards.
     fn may_handle(&self, item: &PeerItem) -> bool {
+        self.peer_work < DELIVERIES_PER_PASS && self.may_send_on(item)
+    }
+
+    fn may_send_on(&self, item: &PeerItem) -> bool {
         match item {
             PeerItem::Publish { .. } | PeerItem::GiveBack { .. } => self.groups_may_send(),
             PeerItem::Join { .. }
@@ -68,7 +89,8 @@ impl Engine {
                 if message.is_expired(now) {
                     self.drop_expired(message.topic());
                 } else {
-                    self.fan_out(&Publication::of(&message), None, &mut waits, now);
+                    let publication = Publication::of(&message);
+                    self.peer_work += self.fan_out(&publication, None, &mut waits, now);
                 }
             }
             PeerItem::Join {

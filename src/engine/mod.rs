@@ -115,6 +115,12 @@ pub struct Engine {
     /// Packets of one connection before another gets its turn; tests make it small.
     packets_per_visit: usize,
     stopping: bool,
+    /// Deliveries from input left over in this pass.
+    visited_work: usize,
+    /// Deliveries from other shards' publications since the pass before.
+    peer_work: usize,
+    /// The lane whose items left over came first in this pass.
+    first_lane: usize,
     /// Whether a sweep of the retained store is planned.
     sweeping: bool,
     /// Counts retained publications, for their stamps.
@@ -158,6 +164,9 @@ impl Engine {
             internal: VecDeque::new(),
             internal_bytes: 0,
             stopping: false,
+            visited_work: 0,
+            peer_work: 0,
+            first_lane: 0,
             sweeping: false,
             stamps: 0,
             random,

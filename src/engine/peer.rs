@@ -187,6 +187,12 @@ impl Lane {
         }
     }
 
+    /// The other shard.
+    #[must_use]
+    pub fn peer(&self) -> ShardId {
+        self.peer
+    }
+
     /// Whether another item of this rank may be sent. The one that uses the credit
     /// up may exceed it, by at most one packet.
     #[must_use]

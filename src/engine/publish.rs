@@ -113,10 +113,10 @@ impl Engine {
         let reason = if told { retained } else { ReasonCode::Success };
         let mut waits = Waits::new();
         if !reason.is_error() {
-            let delivered = self.fan_out(&publication, Some(slot), &mut waits, now);
+            let work = self.fan_out(&publication, Some(slot), &mut waits, now);
             let stamp = self.keep_retained(&publication, retained, now);
             self.send_to_peers(&publication, &targets, stamp, &mut waits);
-            visit.spend(delivered);
+            visit.spend(work);
         }
         self.owe_acknowledgement(slot, publish, reason, waits);
         Ok(Flow::Continue)
@@ -236,7 +236,7 @@ impl Engine {
     }
 
     /// Delivers to this shard's subscribers and to the groups that live here.
-    /// Returns the number of deliveries.
+    /// Returns the work that it was, in deliveries.
     pub(super) fn fan_out(
         &mut self,
         publication: &Publication<'_>,
@@ -270,11 +270,11 @@ impl Engine {
             };
             self.clients.deliver(publication, &terms, audience, now);
         }
-        let delivered = entries.len();
+        let work = matches.work();
         if self.groups.is_empty() {
-            delivered
+            work
         } else {
-            delivered + self.publish_to_groups(publication, waits, now)
+            work + self.publish_to_groups(publication, waits, now)
         }
     }
 

@@ -44,6 +44,7 @@ pub struct Removed {
 pub struct Matches<'a> {
     entries: &'a [Match],
     id_lists: &'a [u32],
+    work: usize,
 }
 
 impl<'a> Matches<'a> {
@@ -53,6 +54,13 @@ impl<'a> Matches<'a> {
     #[must_use]
     pub fn entries(&self) -> &'a [Match] {
         self.entries
+    }
+
+    /// What it takes to find this answer and to deliver by it: entries, or all filters
+    /// that matched and their subscribers where those had to be merged.
+    #[must_use]
+    pub fn work(&self) -> usize {
+        self.work
     }
 
     /// The identifiers of all subscriptions behind an entry of this very answer [MQTT-3.3.4-3].
@@ -150,21 +158,31 @@ impl Subscriptions {
     /// of this shard: its subscriptions with `no_local` do not count.
     pub fn matches(&mut self, topic: &str, publisher: Option<u32>) -> Matches<'_> {
         let matched = self.index.matched(topic);
-        let (entries, id_lists) = match matched {
-            [] => (&[][..], &[][..]),
-            [only] => (self.filters[only.index()].subscribers.entries(), &[][..]),
+        let filters = matched.iter().map(|id| &self.filters[id.index()]);
+        let subscribers: usize = filters.clone().map(|f| f.subscribers.entries().len()).sum();
+        let (work, (entries, id_lists)) = match matched {
+            [] => (0, (&[][..], &[][..])),
+            [only] => {
+                let entries = self.filters[only.index()].subscribers.entries();
+                (subscribers, (entries, &[][..]))
+            }
             several => {
-                let lists = several.iter().map(|id| &self.filters[id.index()]);
-                merged(
-                    lists,
+                let merged = merged(
+                    filters,
+                    subscribers,
                     publisher,
                     &mut self.merge,
                     &mut self.cache,
                     &mut self.stamps,
-                )
+                );
+                (several.len() + subscribers, merged)
             }
         };
-        Matches { entries, id_lists }
+        Matches {
+            entries,
+            id_lists,
+            work,
+        }
     }
 
     /// How many subscriptions there are.
@@ -213,9 +231,10 @@ impl Subscriptions {
     }
 }
 
-/// The answer where several filters matched.
+/// The answer where several filters matched, with so many subscribers in all.
 fn merged<'a, 'f>(
     filters: impl Iterator<Item = &'f Filter> + Clone,
+    subscribers: usize,
     publisher: Option<u32>,
     merge: &'a mut Merge,
     cache: &'a mut MatchCache,
@@ -228,7 +247,7 @@ fn merged<'a, 'f>(
             .any(|filter| filter.subscribers.is_no_local(*slot))
     });
     // An answer that leaves out something of the publisher's is good for no other publisher.
-    if publisher.is_some() || lists.clone().map(<[Match]>::len).sum::<usize>() < KEPT_FROM {
+    if publisher.is_some() || subscribers < KEPT_FROM {
         merge.run(lists, publisher);
         return merge.result();
     }

@@ -308,3 +308,51 @@ fn those_who_never_read_neither_exceed_the_shards_total_nor_silence_the_others()
     }
     assert_eq!(world.engines[0].clients.outbox_total, 0);
 }
+
+#[test]
+fn publications_that_match_very_many_filters_wait_for_the_next_pass_in_order() {
+    let mut world = World::new(2, Limits::default());
+    let (publisher, bomber) = clients_on_two_shards(&mut world);
+    for number in 0..1 << 11 {
+        let levels = (0..11).map(|level| if number >> level & 1 == 1 { "+" } else { "a" });
+        let filter = levels.collect::<Vec<_>>().join("/");
+        world.subscribe(bomber, &filter, QoS::AtMostOnce);
+    }
+    world.settle();
+    world.payloads(bomber);
+    let topic = ["a"; 11].join("/");
+    let said: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    for payload in &said {
+        world.publish(publisher, &topic, payload, QoS::AtMostOnce, 0);
+    }
+    world.turn();
+    world.carry();
+    world.turn();
+    let heard = world.payloads(bomber);
+    assert!(!heard.is_empty() && heard.len() < 100, "{}", heard.len());
+    world.settle();
+    let rest = world.payloads(bomber);
+    assert_eq!([heard, rest].concat(), said);
+}
+
+#[test]
+fn one_publisher_of_very_many_deliveries_leaves_room_for_others() {
+    let mut world = World::new(1, Limits::default());
+    let (publisher, bomber) = (world.connect("p", PLAIN), world.connect("b", PLAIN));
+    for number in 0..1 << 11 {
+        let levels = (0..11).map(|level| if number >> level & 1 == 1 { "+" } else { "a" });
+        let filter = levels.collect::<Vec<_>>().join("/");
+        world.subscribe(bomber, &filter, QoS::AtMostOnce);
+    }
+    world.settle();
+    world.payloads(bomber);
+    let topic = ["a"; 11].join("/");
+    let packet = [b"\x30\x19\0\x15", topic.as_bytes(), b"\0x"].concat();
+    world.send_bytes(publisher, &packet.repeat(100));
+    assert!(
+        world.engines[0].stats().publishes_received < 50,
+        "filters count"
+    );
+    world.settle();
+    assert_eq!(world.payloads(bomber).len(), 100);
+}
