@@ -173,7 +173,10 @@ impl Engine {
                 .sessions
                 .at_mut(slot)
                 .is_some_and(|session| session.subscriptions.remove(filter.as_str()));
-            if known && !is_planted(Planted::ForgetUnsubscribe) {
+            // One that is not known any more may still be on its way out of its group,
+            // and nothing of it may come after this answer, either [MQTT-3.10.4-2].
+            let leaves = known || filter.share().is_some();
+            if leaves && !is_planted(Planted::ForgetUnsubscribe) {
                 self.remove_subscription(session, *filter, &mut waits);
             }
             let reason = if known {

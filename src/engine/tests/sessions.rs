@@ -5,7 +5,7 @@
 use super::world::{Client, KEPT, PLAIN, Seen, Wish, World};
 use super::{acknowledged, clients_on_two_shards, in_worlds};
 use crate::engine::{Limits, StopPhase};
-use crate::protocol::{Packet, ProtocolVersion, QoS, ReasonCode};
+use crate::protocol::{Connect, ConnectProperties, Packet, ProtocolVersion, QoS, ReasonCode};
 
 /// A shared subscription whose group lives on another shard than its client.
 pub(super) fn distant_group(world: &World, client: Client) -> String {
@@ -83,6 +83,39 @@ fn open_qos_2_messages_of_an_earlier_connection_do_not_exhaust_the_receive_maxim
         let expected = Seen::Disconnect(ReasonCode::ReceiveMaximumExceeded);
         assert_eq!(last, Some(expected), "[MQTT-3.3.4-9]");
     }
+}
+
+#[test]
+fn an_unsubscribe_repeated_on_another_connection_waits_for_the_first_one() {
+    let mut world = World::new(2, Limits::default());
+    let member = world.connect("client", KEPT);
+    let group = distant_group(&world, member);
+    world.subscribe(member, &group, QoS::AtMostOnce);
+    world.settle();
+    let home = world.shard_of(member);
+    world.unsubscribe(member, &group);
+    world.cut(member);
+    let member = world.open(home, KEPT.version);
+    let connect = Connect {
+        version: KEPT.version,
+        clean_start: false,
+        keep_alive: 0,
+        properties: ConnectProperties::default(),
+        client_id: "client",
+        will: None,
+        username: None,
+        password: None,
+    };
+    world.send(member, &Packet::Connect(connect));
+    world.unsubscribe(member, &group);
+    world.turn();
+    let is_answer = |seen: &Seen| matches!(seen, Seen::UnsubAck(..));
+    assert!(
+        !world.seen(member).iter().any(is_answer),
+        "the group does not know of it yet"
+    );
+    world.settle();
+    assert!(world.seen(member).iter().any(is_answer));
 }
 
 #[test]
