@@ -86,7 +86,7 @@ impl Engine {
                     self.retained.store(Rc::clone(&message), stamp);
                     self.plan_sweep(now);
                 }
-                if message.is_expired(now) {
+                if message.is_expired(now) && !is_planted(Planted::ForgetExpiryBetweenShards) {
                     self.drop_expired(message.topic());
                 } else {
                     let publication = Publication::of(&message);

@@ -57,6 +57,8 @@ faults! {
     FullLaneBlocks,
     /// Queued messages never expire.
     ForgetExpiry,
+    /// What expires between shards is delivered all the same.
+    ForgetExpiryBetweenShards,
     /// A publication is acknowledged before other shards have it.
     AcknowledgeEarly,
     /// UNSUBSCRIBE is answered and not done.

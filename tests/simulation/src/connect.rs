@@ -221,6 +221,7 @@ impl World {
             sent: 1,
             stream,
             arrived: None,
+            handled: None,
             arrivals: 0,
             arrived_on: Vec::new(),
             acked: None,

@@ -22,6 +22,16 @@ impl World {
         }
     }
 
+    /// The engine asks for more of a client: it has handled whatever arrived.
+    pub fn note_handled(&mut self, stream: usize) {
+        let when = self.history.when(self.now);
+        for message in std::mem::take(&mut self.streams[stream].unhandled) {
+            self.history.messages[message as usize]
+                .handled
+                .get_or_insert(when);
+        }
+    }
+
     fn note_arrival(&mut self, stream: usize, sent: &Sent) {
         let when = self.history.when(self.now);
         self.trace.line(self.now, || {
@@ -35,6 +45,7 @@ impl World {
                 record.arrived.get_or_insert(when);
                 record.arrivals += 1;
                 record.arrived_on.push(stream);
+                self.streams[stream].unhandled.push(*message);
                 self.streams[stream]
                     .arrived_ids
                     .insert(*packet_id, *message);

@@ -49,6 +49,9 @@ pub struct Publication {
     pub stream: usize,
     /// When it arrived first.
     pub arrived: Option<When>,
+    /// When it was certainly handled by the shard of its publisher: nothing of its
+    /// connection waited any more.
+    pub handled: Option<When>,
     /// How often it arrived.
     pub arrivals: u32,
     /// On which connections.

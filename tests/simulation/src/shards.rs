@@ -92,6 +92,7 @@ impl World {
             && self.engines[shard].wants_read(id)
         {
             self.streams[stream].armed = true;
+            self.note_handled(stream);
             self.plan_up(stream);
         }
     }

@@ -181,6 +181,8 @@ pub struct Stream {
     pub shut: bool,
     /// The broker wants to close its end and flushes until then.
     pub linger: Option<u64>,
+    /// Messages that arrived and may wait in the engine.
+    pub unhandled: Vec<MessageId>,
     /// PUBLISH packets of the client by packet identifier, as they arrived.
     pub arrived_ids: BTreeMap<u16, MessageId>,
     /// Requests that arrived and are not answered.
@@ -217,6 +219,7 @@ impl Stream {
             down_planned: false,
             shut: false,
             linger: None,
+            unhandled: Vec::new(),
             arrived_ids: BTreeMap::new(),
             requests: BTreeMap::new(),
             pings: 0,

@@ -175,6 +175,7 @@ impl World {
             sent: 0,
             stream: 0,
             arrived: None,
+            handled: None,
             arrivals: 0,
             arrived_on: Vec::new(),
             acked: None,

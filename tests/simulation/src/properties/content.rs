@@ -58,8 +58,8 @@ impl World {
         }
     }
 
-    /// A message with an expiry is accepted between its arrival and its
-    /// acknowledgement, and its expiry counts from there [MQTT-3.3.2-6].
+    /// The expiry of a message counts from the moment at which it was handled
+    /// [MQTT-3.3.2-6].
     fn wrong_expiry(
         &self,
         message: MessageId,
@@ -81,9 +81,8 @@ impl World {
                 return Some("its expiry has grown".to_owned());
             }
         }
-        // The last arrival may have been accepted as late as its acknowledgement.
-        let accepted = match record.acked {
-            Some(acked) if record.arrivals == 1 => acked.at,
+        let accepted = match record.handled {
+            Some(handled) if record.arrivals == 1 => handled.at,
             _ => return None,
         };
         let expired = left.at > accepted + u64::from(expiry) * 1_000 + SLACK;

@@ -84,8 +84,7 @@ impl World {
             };
             let until = match message.acked {
                 Some(acked) => acked,
-                // Everything on a connection that is still open has been handled.
-                None if message.qos == QoS::AtMostOnce && history.is_open(message.stream) => When {
+                None if message.qos == QoS::AtMostOnce && message.handled.is_some() => When {
                     step: u64::MAX,
                     at: self.now,
                 },
