@@ -22,13 +22,23 @@ impl World {
         }
     }
 
-    /// The engine asks for more of a client: it has handled whatever arrived.
-    pub fn note_handled(&mut self, stream: usize) {
+    /// A shard has nothing left over: whoever it reads from, it has handled everything
+    /// that arrived from him.
+    pub fn note_handled(&mut self, shard: usize) {
         let when = self.history.when(self.now);
-        for message in std::mem::take(&mut self.streams[stream].unhandled) {
-            self.history.messages[message as usize]
-                .handled
-                .get_or_insert(when);
+        for stream in self.streams_at(shard) {
+            let reads = match self.streams[stream].place {
+                Place::Shard(_, id) => self.engines[shard].wants_read(id),
+                Place::Moving | Place::Gone => false,
+            };
+            if !reads {
+                continue;
+            }
+            for message in std::mem::take(&mut self.streams[stream].unhandled) {
+                self.history.messages[message as usize]
+                    .handled
+                    .get_or_insert(when);
+            }
         }
     }
 
@@ -123,19 +133,21 @@ impl World {
     /// Decodes what an engine has put into out-buffers, after every single input, so
     /// that the order of departures is that of their causes.
     pub fn tap_all(&mut self, shard: usize) {
-        let low = ConnectionId {
+        for stream in self.streams_at(shard) {
+            self.tap(stream);
+        }
+    }
+
+    fn streams_at(&self, shard: usize) -> Vec<usize> {
+        let first = ConnectionId {
             slot: 0,
             generation: 0,
         };
-        let streams: Vec<usize> = self
-            .places
-            .range((shard, low)..)
+        self.places
+            .range((shard, first)..)
             .take_while(|((at, _), _)| *at == shard)
             .map(|(_, &stream)| stream)
-            .collect();
-        for stream in streams {
-            self.tap(stream);
-        }
+            .collect()
     }
 
     /// Decodes what an engine has put into an out-buffer since the last look.

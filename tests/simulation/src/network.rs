@@ -116,9 +116,6 @@ impl World {
         let now = self.timestamp();
         self.engines[shard].handle_bytes(id, &bytes, now);
         self.streams[stream].armed = self.engines[shard].wants_read(id);
-        if self.streams[stream].armed {
-            self.note_handled(stream);
-        }
         self.tap_all(shard);
         self.plan_up(stream);
         self.poke(shard);

@@ -54,6 +54,9 @@ impl World {
         }
         let more = self.engines[shard].handle_ready(now);
         self.tap_all(shard);
+        if !more {
+            self.note_handled(shard);
+        }
         while let Some((to, batch)) = self.engines[shard].next_peer_batch() {
             self.send_over(shard, to.index(), Carried::Batch(batch));
         }
@@ -92,7 +95,6 @@ impl World {
             && self.engines[shard].wants_read(id)
         {
             self.streams[stream].armed = true;
-            self.note_handled(stream);
             self.plan_up(stream);
         }
     }
