@@ -26,11 +26,7 @@ impl Engine {
         // batch brings, and the answer to it must not overtake that [MQTT-3.10.4-2].
         for item in items {
             let queues = !matches!(item, PeerItem::GroupDelivery(_));
-            let blocked =
-                is_planted(Planted::FullLaneBlocks) && !self.lanes[from.index()].has_credit(0);
-            if queues
-                && (blocked || self.lanes[from.index()].has_deferred() || !self.may_handle(&item))
-            {
+            if queues && (self.lanes[from.index()].has_deferred() || !self.may_handle(&item)) {
                 self.lanes[from.index()].defer(item);
             } else {
                 self.handle_item(from, item, now);
@@ -63,6 +59,10 @@ impl Engine {
     }
 
     fn may_send_on(&self, item: &PeerItem) -> bool {
+        if is_planted(Planted::FullLaneBlocks) && !self.lanes.iter().all(|lane| lane.has_credit(0))
+        {
+            return false;
+        }
         match item {
             PeerItem::Publish { .. } | PeerItem::GiveBack { .. } => self.groups_may_send(),
             PeerItem::Join { .. }
