@@ -309,7 +309,7 @@ impl Engine {
             visit.packets -= 1;
             match self.packet(id, frame, burst, visit, now)? {
                 Flow::Continue => *used += size,
-                flow => return Ok(flow),
+                flow @ (Flow::Wait | Flow::Stop | Flow::Leave(_)) => return Ok(flow),
             }
         }
         Ok(Flow::Continue)

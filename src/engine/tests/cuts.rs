@@ -196,11 +196,12 @@ fn by_order(seen: Vec<Seen>) -> Orders {
 }
 
 fn payloads(messages: &[Seen]) -> Vec<&str> {
-    let payload = |seen| match seen {
-        &Seen::Publish { ref payload, .. } => Some(payload.as_str()),
-        _ => None,
-    };
-    let mut payloads: Vec<&str> = messages.iter().filter_map(payload).collect();
+    let mut payloads: Vec<&str> = Vec::new();
+    for seen in messages {
+        if let Seen::Publish { payload, .. } = seen {
+            payloads.push(payload);
+        }
+    }
     payloads.sort_unstable();
     payloads
 }
