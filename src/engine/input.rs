@@ -10,10 +10,7 @@
 use super::Engine;
 use super::assembly::Assembly;
 use super::connection::{Connection, Held, Origin, Stage};
-use super::limits::{
-    ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_PASS, DELIVERIES_PER_VISIT,
-    READY_VISITS_PER_TURN,
-};
+use super::limits::{ASSEMBLY_FREE, ConnectionPermit, READY_VISITS_PER_TURN};
 use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{ConnectionId, ShardId};
 use crate::protocol::{
@@ -50,6 +47,8 @@ pub(super) enum Flow {
     Continue,
     /// Not handled: it has to wait, for what the connection's `held` tells.
     Wait,
+    /// Handled in part: the connection's next visit goes on with it.
+    Unfinished,
     /// The connection is closing: nothing after it counts.
     Stop,
     /// Not handled: the connection leaves for this shard.
@@ -65,11 +64,17 @@ pub(super) struct Visit {
     packets: usize,
     /// Deliveries that its packets have caused.
     spent: usize,
+    /// How many these may be.
+    deliveries: usize,
 }
 
 impl Visit {
-    fn new(packets: usize) -> Self {
-        Self { packets, spent: 0 }
+    fn new(packets: usize, deliveries: usize) -> Self {
+        Self {
+            packets,
+            spent: 0,
+            deliveries,
+        }
     }
 
     /// Counts deliveries that a packet caused.
@@ -77,8 +82,13 @@ impl Visit {
         self.spent += deliveries;
     }
 
+    /// Whether the deliveries are used up.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent >= self.deliveries
+    }
+
     fn is_over(&self) -> bool {
-        self.packets == 0 || self.spent >= DELIVERIES_PER_VISIT
+        self.packets == 0 || self.is_spent()
     }
 }
 
@@ -151,10 +161,10 @@ impl Engine {
     /// Goes on with what is left over, one visit for each of the first connections on
     /// the list while the budget lasts. True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
-        let more = self.handle_left_items(now);
-        self.pump_internal(now);
+        let mut more = self.handle_left_items(now);
+        more |= self.do_chores(now);
         self.visited_work = 0;
-        for _ in 0..self.clients.starved.len() {
+        for _ in 0..self.clients.starved.len().min(READY_VISITS_PER_TURN) {
             let Some(id) = self.clients.next_starved() else {
                 break;
             };
@@ -164,7 +174,7 @@ impl Engine {
             }
         }
         for _ in 0..self.clients.ready.len().min(READY_VISITS_PER_TURN) {
-            if self.visited_work >= DELIVERIES_PER_PASS {
+            if self.visited_work >= self.limits.deliveries_per_pass {
                 break;
             }
             let Some(id) = self.clients.ready.pop_front() else {
@@ -185,7 +195,15 @@ impl Engine {
                 }
             }
         }
-        more || !self.clients.ready.is_empty()
+        self.visited_work = 0;
+        more || !self.clients.ready.is_empty() || self.clients.may_feed_starved()
+    }
+
+    /// Whether fresh input has caused so much work since the last pass that the
+    /// outputs are to be carried out before there is more.
+    #[must_use]
+    pub fn is_sated(&self) -> bool {
+        self.visited_work >= self.limits.deliveries_per_pass
     }
 
     /// Puts a connection on the ready list.
@@ -206,8 +224,9 @@ impl Engine {
         };
         let mut assembly = connection.assembly.take();
         let mut input = fresh;
-        let mut visit = Visit::new(self.packets_per_visit);
+        let mut visit = Visit::new(self.packets_per_visit, self.limits.deliveries_per_visit);
         let mut flow = Flow::Continue;
+        let chores_before = self.chores_done();
         if let Some(assembly) = &mut assembly {
             self.clients.assembly_total -= assembly.footprint();
             flow = self.visit_assembly(id, assembly, &mut input, &mut visit, now);
@@ -217,7 +236,8 @@ impl Engine {
             flow = after;
             input = &input[used..];
         }
-        self.visited_work += visit.spent;
+        // A CONNECT may end a session, or publish a will.
+        self.visited_work += visit.spent + (self.chores_done() - chores_before);
         if visit.packets < self.packets_per_visit
             && let Some(connection) = self.clients.open_connection(id)
             && connection.session().is_some()
@@ -228,9 +248,9 @@ impl Engine {
         match flow {
             Flow::Stop => {}
             Flow::Leave(shard) => self.leave(id, shard, assembly, input),
-            Flow::Continue | Flow::Wait => {
+            Flow::Continue | Flow::Wait | Flow::Unfinished => {
                 self.keep_rest(id, assembly, input, now);
-                if flow == Flow::Continue && visit.is_over() {
+                if flow == Flow::Unfinished || flow == Flow::Continue && visit.is_over() {
                     self.make_ready(id);
                 }
                 self.update_reading(id);
@@ -341,6 +361,12 @@ impl Engine {
                 let publish = Publish::decode(version, frame).map_err(fault)?;
                 self.on_publish(id, session, &publish, visit, now)
             }
+            (Stage::Serving(session), PacketType::Subscribe) => {
+                self.on_subscribe(id, session, (version, frame), visit, now)
+            }
+            (Stage::Serving(session), PacketType::Unsubscribe) => {
+                self.on_unsubscribe(id, session, (version, frame), visit)
+            }
             (Stage::Serving(session), _) => {
                 let packet = Packet::decode(version, frame).map_err(fault)?;
                 self.other_packet(id, session, &packet, now)
@@ -375,14 +401,15 @@ impl Engine {
             Packet::PubRec(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubRec, now),
             Packet::PubComp(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now),
             Packet::PubRel(Acknowledge { packet_id, .. }) => self.on_release(id, session, *packet_id),
-            Packet::Subscribe(subscribe) => return self.on_subscribe(id, session, subscribe, now),
-            Packet::Unsubscribe(request) => return self.on_unsubscribe(id, session, request),
             Packet::PingReq => self.clients.send(id, &Packet::PingResp), // [MQTT-3.12.4-1]
             Packet::Disconnect(disconnect) => {
                 return self.on_disconnect(id, session, disconnect, now).map(|()| Flow::Stop);
             }
+            // Requests are decoded as far as they are handled, not here.
+            Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
             // AUTH belongs to a method that CONNECT named, and no method is known.
-            Packet::Auth(_)
+            | Packet::Auth(_)
             // What only a server sends is a protocol error when a client sends it.
             | Packet::Connect(_)
             | Packet::ConnAck(_)
@@ -473,6 +500,6 @@ impl Engine {
     }
 }
 
-fn fault(error: DecodeError) -> Fault {
+pub(super) fn fault(error: DecodeError) -> Fault {
     error.reason()
 }

@@ -10,7 +10,7 @@
 use std::rc::Rc;
 
 use super::Engine;
-use super::limits::DELIVERIES_PER_PASS;
+use super::limits::FILTER_WORK;
 use super::peer::{Lane, PeerBatch, PeerItem, measure};
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
@@ -49,13 +49,13 @@ impl Engine {
             self.retry_deferred(peer, now);
         }
         // Whoever waits for credit is retried when it comes.
-        self.peer_work >= DELIVERIES_PER_PASS
+        self.peer_work >= self.limits.deliveries_per_pass
     }
 
     /// Whether an item finds budget in this pass, and its effects credit towards
     /// third shards.
     fn may_handle(&self, item: &PeerItem) -> bool {
-        self.peer_work < DELIVERIES_PER_PASS && self.may_send_on(item)
+        self.peer_work < self.limits.deliveries_per_pass && self.may_send_on(item)
     }
 
     fn may_send_on(&self, item: &PeerItem) -> bool {
@@ -99,10 +99,16 @@ impl Engine {
                 options,
                 subscription_id,
             } => {
+                self.peer_work += FILTER_WORK + group.len();
                 self.join_group(&group, from, session, options, subscription_id);
             }
-            PeerItem::Leave { group, session } => self.leave_group(&group, from, session),
-            PeerItem::Presence { session, online } => self.set_presence(from, session, online),
+            PeerItem::Leave { group, session } => {
+                self.peer_work += FILTER_WORK + group.len();
+                self.leave_group(&group, from, session);
+            }
+            PeerItem::Presence { session, online } => {
+                self.peer_work += 1 + self.set_presence(from, session, online);
+            }
             PeerItem::GiveBack {
                 group,
                 message,
@@ -110,8 +116,12 @@ impl Engine {
             } => {
                 let wait = self.choose_again(&group, &Rc::new(message), (from, session), now);
                 waits.extend(wait);
+                self.peer_work += FILTER_WORK;
             }
-            PeerItem::GroupDelivery(delivery) => self.on_group_delivery(delivery, now),
+            PeerItem::GroupDelivery(delivery) => {
+                self.peer_work += 1;
+                self.on_group_delivery(delivery, now);
+            }
         }
         self.lanes[from.index()].handled(rank, cost, waits);
     }

@@ -15,6 +15,7 @@
 //! `peer` and `mesh` other shards.
 
 pub mod assembly;
+pub mod chores;
 pub mod clients;
 pub mod connection;
 pub mod deliver;
@@ -27,6 +28,7 @@ pub mod registry;
 pub mod replay;
 pub mod slots;
 pub mod stats;
+pub mod subscribe;
 pub mod timers;
 
 mod acknowledge;
@@ -42,7 +44,6 @@ mod planted;
 pub mod planted;
 mod publish;
 mod stop;
-mod subscribe;
 mod wake;
 
 #[cfg(test)]
@@ -65,6 +66,7 @@ pub use stop::StopPhase;
 use crate::ids::{ConnectionId, ShardId};
 use crate::routing::{Interest, InterestTable, Retained, SharedGroups, Subscriptions};
 use crate::time::Timestamp;
+use chores::Chores;
 use clients::Clients;
 use group::Deferred;
 use home::Homes;
@@ -115,10 +117,12 @@ pub struct Engine {
     /// Packets of one connection before another gets its turn; tests make it small.
     packets_per_visit: usize,
     stopping: bool,
-    /// Deliveries from input left over in this pass.
+    /// Deliveries from connections since this pass, or their part in it, began.
     visited_work: usize,
-    /// Deliveries from other shards' publications since the pass before.
+    /// Deliveries from other shards' items since the pass before.
     peer_work: usize,
+    /// What no packet and no item stands behind.
+    chores: Chores,
     /// The lane whose items left over came first in this pass.
     first_lane: usize,
     /// Whether a sweep of the retained store is planned.
@@ -166,6 +170,7 @@ impl Engine {
             stopping: false,
             visited_work: 0,
             peer_work: 0,
+            chores: Chores::default(),
             first_lane: 0,
             sweeping: false,
             stamps: 0,

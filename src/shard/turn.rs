@@ -210,6 +210,9 @@ impl Turn {
                     return false;
                 };
                 self.handle(completion, now);
+                if self.engine.is_sated() {
+                    return true;
+                }
             }
             if started.elapsed() > BUDGET {
                 return true;
