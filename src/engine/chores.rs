@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 use super::Engine;
 use super::limits::FILTER_WORK;
+use super::planted::{Fault as Planted, is_planted};
 use super::replay::Replays;
 use super::timers::Timer;
 use crate::ids::SessionId;
@@ -117,6 +118,10 @@ impl Engine {
             }
             while self.may_do_chores() && ending.replays.drop_one() {
                 self.count_chore(FILTER_WORK);
+            }
+            if is_planted(Planted::ReuseSlotEarly) && !ending.names.is_empty() {
+                self.clients.sessions.free(ending.session.slot);
+                return;
             }
             if !ending.names.is_empty() || !ending.replays.is_empty() {
                 self.chores.endings.push_front(ending);

@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::deliver::{Audience, Terms};
-use super::limits::{
-    FILTER_WORK, INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX, SESSION_WORK,
-};
+use super::limits::{FILTER_WORK, INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX, SESSION_WORK};
 use super::peer::{GroupDelivery, PeerItem, RANK_PUBLISH};
 use super::publication::Publication;
 use crate::ids::{SessionId, ShardId};

@@ -73,6 +73,12 @@ faults! {
     SkipLastShard,
     /// The answer to a PUBLISH is forgotten when other shards are concerned.
     ForgetAnswer,
+    /// A long SUBSCRIBE that was left off goes on with the filter after the next.
+    SkipFilterOnResume,
+    /// The slot of an ended session is used again while the index names it.
+    ReuseSlotEarly,
+    /// A client that comes back at once makes its overdue will forgotten.
+    ForgetDueWill,
 }
 
 #[cfg(feature = "planted-faults")]

@@ -52,6 +52,7 @@ impl Engine {
     ) -> Result<Flow, Fault> {
         if let Some(progress) = self.take_progress(id) {
             let rest = Subscribe::requests_from(version, frame.body, progress.handled);
+            let rest = rest.skip(usize::from(is_planted(Planted::SkipFilterOnResume)));
             return self.go_on_subscribing((id, slot), rest, progress, visit, now);
         }
         let subscribe = Subscribe::decode(version, frame).map_err(fault)?;
