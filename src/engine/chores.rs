@@ -2,7 +2,7 @@
 //! be paused for it: timers that fired, sessions whose will or end is due, and what
 //! ended sessions leave behind in the index.
 //!
-//! Owns what of it waits for the next pass, and what this pass has done. A multitude
+//! Owns what of it waits for the next pass. A multitude
 //! of clients may be lost in one moment, and one session may have a million
 //! subscriptions: neither holds the shard up. Pure.
 
@@ -46,8 +46,6 @@ pub(super) struct Chores {
     /// Sessions without a connection for which something is due.
     due: VecDeque<SessionId>,
     endings: VecDeque<Ending>,
-    /// What was done since this pass began, in deliveries.
-    work: usize,
 }
 
 impl Chores {
@@ -68,29 +66,12 @@ impl Chores {
 }
 
 impl Engine {
-    /// Whether this pass has budget for more of it.
-    pub(super) fn may_do_chores(&self) -> bool {
-        self.chores.work < self.limits.deliveries_per_pass
-    }
-
-    /// Counts what was done, in deliveries.
-    pub(super) fn count_chore(&mut self, deliveries: usize) {
-        self.chores.work += deliveries;
-    }
-
-    /// What was counted since this pass began.
-    pub(super) fn chores_done(&self) -> usize {
-        self.chores.work
-    }
-
-    /// Begins a new pass and does what waits, while its budget lasts. True when more
-    /// could be done in the next one.
-    pub(super) fn do_chores(&mut self, now: Timestamp) -> bool {
-        self.chores.work = 0;
-        let mut more = self.pump_internal(now);
+    /// Does what waits, while the budget lasts.
+    pub(super) fn do_chores(&mut self, now: Timestamp) {
+        self.pump_internal(now);
         self.handle_fired(now);
         // Without room, it is made when a lane has credit again.
-        while self.may_do_chores()
+        while self.has_budget()
             && self.has_room_for_wills()
             && let Some(id) = self.chores.due.pop_front()
         {
@@ -98,26 +79,32 @@ impl Engine {
                 self.settle_absence(slot, now);
             }
         }
-        more |= !self.chores.due.is_empty() && self.has_room_for_wills();
         self.finish_endings();
-        more || !self.chores.fired.is_empty() || !self.chores.endings.is_empty()
+    }
+
+    /// Whether something waits that the next pass could do.
+    pub(super) fn has_chores(&self) -> bool {
+        !self.chores.fired.is_empty()
+            || !self.chores.endings.is_empty()
+            || !self.chores.due.is_empty() && self.has_room_for_wills()
+            || !self.internal.is_empty() && !self.has_budget()
     }
 
     /// Takes out what ended sessions have left behind, while the pass lasts.
     pub(super) fn finish_endings(&mut self) {
         while let Some(mut ending) = self.chores.endings.pop_front() {
-            while self.may_do_chores()
+            while self.has_budget()
                 && let Some(name) = ending.names.pop()
             {
-                self.count_chore(FILTER_WORK + name.len());
+                self.work += FILTER_WORK + name.len();
                 if let Ok(filter) = TopicFilter::parse(&name)
                     && filter.share().is_none()
                 {
                     self.remove_from_index(ending.session.slot, filter);
                 }
             }
-            while self.may_do_chores() && ending.replays.drop_one() {
-                self.count_chore(FILTER_WORK);
+            while self.has_budget() && ending.replays.drop_one() {
+                self.work += FILTER_WORK;
             }
             if is_planted(Planted::ReuseSlotEarly) && !ending.names.is_empty() {
                 self.clients.sessions.free(ending.session.slot);

@@ -117,7 +117,7 @@ impl Engine {
     /// Does what is due for a session without a connection, as soon as there is budget
     /// for it and room: a multitude may be lost at once, and each with a will.
     pub(super) fn attend_absence(&mut self, slot: u32, now: Timestamp) {
-        if self.may_do_chores() && self.has_room_for_wills() {
+        if self.has_budget() && self.has_room_for_wills() {
             self.settle_absence(slot, now);
         } else if let Some(id) = self.clients.sessions.id_of(slot) {
             self.chores.put_off(id);
@@ -127,7 +127,7 @@ impl Engine {
     /// Does what is due for a session without a connection, and arms a timer for
     /// what is due later.
     pub(super) fn settle_absence(&mut self, slot: u32, now: Timestamp) {
-        self.count_chore(SESSION_WORK);
+        self.work += SESSION_WORK;
         let Some(session) = self.clients.sessions.at_mut(slot) else {
             return;
         };

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Engine;
-use super::deliver::{Audience, Terms};
+use super::deliver::Terms;
 use super::limits::{FILTER_WORK, INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX, SESSION_WORK};
 use super::peer::{GroupDelivery, PeerItem, RANK_PUBLISH};
 use super::publication::Publication;
@@ -134,10 +134,9 @@ impl Engine {
         }
     }
 
-    /// Does deferred work as far as the lanes have credit, and the pass budget. True
-    /// when only the latter is missing for more.
-    pub(super) fn pump_internal(&mut self, now: Timestamp) -> bool {
-        while self.may_do_chores()
+    /// Does deferred work as far as the lanes have credit, and the pass budget.
+    pub(super) fn pump_internal(&mut self, now: Timestamp) {
+        while self.has_budget()
             && let Some(work) = self.internal.pop_front()
         {
             self.internal_bytes -= work.len();
@@ -158,10 +157,9 @@ impl Engine {
             if let Some(work) = undone {
                 self.internal_bytes += work.len();
                 self.internal.push_front(work);
-                return false;
+                return;
             }
         }
-        !self.internal.is_empty()
     }
 
     /// Publishes a message of the broker's own; hands it back where a lane is full.
@@ -172,7 +170,7 @@ impl Engine {
         let publication = Publication::of(&message);
         let mut nobody_waits = Waits::new();
         let work = self.fan_out(&publication, None, &mut nobody_waits, now);
-        self.count_chore(SESSION_WORK + work);
+        self.work += SESSION_WORK + work;
         let reason = self.retain_or_refuse(&publication);
         let stamp = self.keep_retained(&publication, reason, now);
         self.send_to_peers(&publication, &targets, stamp, &mut nobody_waits);
@@ -187,7 +185,7 @@ impl Engine {
         from: SessionId,
         now: Timestamp,
     ) -> Option<Rc<Message>> {
-        self.count_chore(FILTER_WORK);
+        self.work += FILTER_WORK;
         let home = self.homes.of_group(group);
         if home == self.shard {
             if !self.groups_may_send() {
@@ -343,9 +341,9 @@ fn deliver_to_member(
     let terms = Terms {
         session,
         qos: delivery.qos,
-        retain: delivery.retain,
+        retain_as_published: delivery.retain,
         subscription_ids: subscription_id.as_slice(),
         group: Some(&delivery.group),
     };
-    clients.deliver(&Publication::of(message), &terms, Audience::One, now);
+    clients.deliver(&Publication::of(message), &terms, now);
 }

@@ -9,6 +9,7 @@
 
 use super::Engine;
 use super::assembly::Assembly;
+use super::burst::Burst;
 use super::connection::{Connection, Held, Origin, Stage};
 use super::limits::{ASSEMBLY_FREE, ConnectionPermit, READY_VISITS_PER_TURN};
 use super::planted::{Fault as Planted, is_planted};
@@ -158,12 +159,37 @@ impl Engine {
         self.visit(id, bytes, now);
     }
 
-    /// Goes on with what is left over, one visit for each of the first connections on
-    /// the list while the budget lasts. True when there is more.
+    /// Begins a new pass and goes on with what is left over: items of other shards,
+    /// chores, packets of connections. They share one budget, and take turns in having
+    /// the first go at it. True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
-        let mut more = self.handle_left_items(now);
-        more |= self.do_chores(now);
-        self.visited_work = 0;
+        self.work = 0;
+        self.first_kind = (self.first_kind + 1) % 3;
+        for place in 0..3 {
+            match (self.first_kind + place) % 3 {
+                0 => self.handle_left_items(now),
+                1 => self.do_chores(now),
+                _ => self.visit_ready(now),
+            }
+        }
+        let more = self.has_left_items()
+            || self.has_chores()
+            || !self.clients.ready.is_empty()
+            || self.clients.may_feed_starved();
+        // What comes in until the next call has a budget of its own.
+        self.work = 0;
+        more
+    }
+
+    /// Whether this pass has budget for more of anything. Fresh input that finds none
+    /// is to wait until the outputs were carried out.
+    #[must_use]
+    pub fn has_budget(&self) -> bool {
+        self.work < self.limits.deliveries_per_pass
+    }
+
+    /// One visit for each of the first connections on the list, while the budget lasts.
+    fn visit_ready(&mut self, now: Timestamp) {
         for _ in 0..self.clients.starved.len().min(READY_VISITS_PER_TURN) {
             let Some(id) = self.clients.next_starved() else {
                 break;
@@ -174,7 +200,7 @@ impl Engine {
             }
         }
         for _ in 0..self.clients.ready.len().min(READY_VISITS_PER_TURN) {
-            if self.visited_work >= self.limits.deliveries_per_pass {
+            if !self.has_budget() {
                 break;
             }
             let Some(id) = self.clients.ready.pop_front() else {
@@ -195,15 +221,6 @@ impl Engine {
                 }
             }
         }
-        self.visited_work = 0;
-        more || !self.clients.ready.is_empty() || self.clients.may_feed_starved()
-    }
-
-    /// Whether fresh input has caused so much work since the last pass that the
-    /// outputs are to be carried out before there is more.
-    #[must_use]
-    pub fn is_sated(&self) -> bool {
-        self.visited_work >= self.limits.deliveries_per_pass
     }
 
     /// Puts a connection on the ready list.
@@ -226,7 +243,6 @@ impl Engine {
         let mut input = fresh;
         let mut visit = Visit::new(self.packets_per_visit, self.limits.deliveries_per_visit);
         let mut flow = Flow::Continue;
-        let chores_before = self.chores_done();
         if let Some(assembly) = &mut assembly {
             self.clients.assembly_total -= assembly.footprint();
             flow = self.visit_assembly(id, assembly, &mut input, &mut visit, now);
@@ -236,8 +252,7 @@ impl Engine {
             flow = after;
             input = &input[used..];
         }
-        // A CONNECT may end a session, or publish a will.
-        self.visited_work += visit.spent + (self.chores_done() - chores_before);
+        self.work += visit.spent;
         if visit.packets < self.packets_per_visit
             && let Some(connection) = self.clients.open_connection(id)
             && connection.session().is_some()
@@ -297,36 +312,51 @@ impl Engine {
         visit: &mut Visit,
         now: Timestamp,
     ) -> (Flow, usize) {
+        let mut burst = Burst::default();
         let mut used = 0;
-        while used < bytes.len() && !visit.is_over() {
+        let outcome = self.visit_packets(id, bytes, &mut used, &mut burst, visit, now);
+        self.deliver_burst(&mut burst, now);
+        let flow = outcome.unwrap_or_else(|reason| {
+            self.fault(id, reason, now);
+            Flow::Stop
+        });
+        (flow, used)
+    }
+
+    fn visit_packets<'a>(
+        &mut self,
+        id: ConnectionId,
+        bytes: &'a [u8],
+        used: &mut usize,
+        burst: &mut Burst<'a>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Result<Flow, Fault> {
+        while *used < bytes.len() && !visit.is_over() {
             let Some(connection) = self.clients.open_connection(id) else {
-                return (Flow::Stop, used);
+                return Ok(Flow::Stop);
             };
-            let outcome = match split(&bytes[used..], connection.input_bound) {
-                Ok(Split::Incomplete { .. }) => break,
-                Ok(Split::Complete { frame, size }) => {
-                    visit.packets -= 1;
-                    self.packet(id, frame, visit, now).map(|flow| (flow, size))
-                }
-                Err(error) => Err(error.reason()),
+            let next = split(&bytes[*used..], connection.input_bound).map_err(fault)?;
+            let Split::Complete { frame, size } = next else {
+                break;
             };
-            match outcome {
-                Ok((Flow::Continue, size)) => used += size,
-                Ok((flow, _)) => return (flow, used),
-                Err(reason) => {
-                    self.fault(id, reason, now);
-                    return (Flow::Stop, used);
+            visit.packets -= 1;
+            match self.packet(id, frame, burst, visit, now)? {
+                Flow::Continue => *used += size,
+                flow @ (Flow::Wait | Flow::Unfinished | Flow::Stop | Flow::Leave(_)) => {
+                    return Ok(flow);
                 }
             }
         }
-        (Flow::Continue, used)
+        Ok(Flow::Continue)
     }
 
     /// One whole packet.
-    fn packet(
+    fn packet<'a>(
         &mut self,
         id: ConnectionId,
-        frame: Frame<'_>,
+        frame: Frame<'a>,
+        burst: &mut Burst<'a>,
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
@@ -349,7 +379,11 @@ impl Engine {
             self.hold_by_lane(id);
             return Ok(Flow::Wait);
         }
-        match (stage, frame.packet_type().map_err(fault)?) {
+        let packet_type = frame.packet_type().map_err(fault)?;
+        if packet_type != PacketType::Publish {
+            self.deliver_burst(burst, now);
+        }
+        match (stage, packet_type) {
             (Stage::Closing, _) => Ok(Flow::Stop),
             (Stage::AwaitingConnect, PacketType::Connect) => self.first_packet(id, frame, now),
             // The first packet must be CONNECT [MQTT-3.1.0-1], and there is only one
@@ -359,7 +393,7 @@ impl Engine {
             }
             (Stage::Serving(session), PacketType::Publish) => {
                 let publish = Publish::decode(version, frame).map_err(fault)?;
-                self.on_publish(id, session, &publish, visit, now)
+                self.on_publish(id, session, &publish, burst, visit, now)
             }
             (Stage::Serving(session), PacketType::Subscribe) => {
                 self.on_subscribe(id, session, (version, frame), visit, now)

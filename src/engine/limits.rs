@@ -19,9 +19,10 @@ pub const PACKETS_PER_VISIT: usize = 256;
 /// million. One publisher's burst to a thousand subscribers still leaves in one flush.
 pub const DELIVERIES_PER_VISIT: usize = 32_768;
 
-/// Deliveries (counted as above) from fresh input, again from input left over, from
-/// other shards' items, and from chores, before the shard's outputs are carried out;
-/// the rest waits in its connections and lanes, which pauses those that it comes from.
+/// Deliveries (counted as above) that fresh input causes, and again those of all that
+/// is left over (other shards' items, chores, packets), before the shard's outputs are
+/// carried out; the rest waits in its connections and lanes, which pauses those that it
+/// comes from.
 pub const DELIVERIES_PER_PASS: usize = 65_536;
 
 /// What a filter counts in those budgets beside its bytes, in deliveries, when it is
@@ -133,7 +134,7 @@ pub struct Limits {
     pub packets_per_visit: usize,
     /// Deliveries caused by one connection per visit ([`DELIVERIES_PER_VISIT`]).
     pub deliveries_per_visit: usize,
-    /// Deliveries of each kind of work per pass ([`DELIVERIES_PER_PASS`]).
+    /// Deliveries per pass ([`DELIVERIES_PER_PASS`]).
     pub deliveries_per_pass: usize,
     /// Topics that a retained replay looks at per visit
     /// ([`RETAINED_STEPS_PER_VISIT`]).

@@ -10,6 +10,7 @@
 use std::rc::Rc;
 
 use super::Engine;
+use super::burst::RemoteBurst;
 use super::limits::FILTER_WORK;
 use super::peer::{Lane, PeerBatch, PeerItem, measure};
 use super::planted::{Fault as Planted, is_planted};
@@ -24,38 +25,42 @@ impl Engine {
         let PeerBatch { items, receipt } = batch;
         // Items first: what the receipt accepts (a Leave, say) came after what the same
         // batch brings, and the answer to it must not overtake that [MQTT-3.10.4-2].
+        let mut burst = RemoteBurst::default();
         for item in items {
             let queues = !matches!(item, PeerItem::GroupDelivery(_));
             if queues && (self.lanes[from.index()].has_deferred() || !self.may_handle(&item)) {
                 self.lanes[from.index()].defer(item);
             } else {
-                self.handle_item(from, item, now);
+                self.handle_item(from, item, &mut burst, now);
             }
         }
+        self.deliver_remote_burst(&mut burst, now);
         if self.lanes[from.index()].learn(receipt) {
             self.on_progress(from, now);
         }
         self.pump_internal(now);
     }
 
-    /// Goes on, in a new pass, with items that had to wait. True when more could be
-    /// handled in the next one.
-    pub(super) fn handle_left_items(&mut self, now: Timestamp) -> bool {
-        self.peer_work = 0;
+    /// Goes on with items that had to wait, while the budget lasts.
+    pub(super) fn handle_left_items(&mut self, now: Timestamp) {
         // Another lane comes first each time, so that none takes the whole budget for good.
         self.first_lane = (self.first_lane + 1) % self.lanes.len();
         for place in 0..self.lanes.len() {
             let peer = self.lanes[(self.first_lane + place) % self.lanes.len()].peer();
             self.retry_deferred(peer, now);
         }
-        // Whoever waits for credit is retried when it comes.
-        self.peer_work >= self.limits.deliveries_per_pass
+    }
+
+    /// Whether items wait that the next pass could handle. Whoever waits for credit is
+    /// retried when it comes.
+    pub(super) fn has_left_items(&self) -> bool {
+        !self.has_budget() && self.lanes.iter().any(Lane::has_deferred)
     }
 
     /// Whether an item finds budget in this pass, and its effects credit towards
     /// third shards.
     fn may_handle(&self, item: &PeerItem) -> bool {
-        self.peer_work < self.limits.deliveries_per_pass && self.may_send_on(item)
+        self.has_budget() && self.may_send_on(item)
     }
 
     fn may_send_on(&self, item: &PeerItem) -> bool {
@@ -72,9 +77,18 @@ impl Engine {
         }
     }
 
-    fn handle_item(&mut self, from: ShardId, item: PeerItem, now: Timestamp) {
+    fn handle_item(
+        &mut self,
+        from: ShardId,
+        item: PeerItem,
+        burst: &mut RemoteBurst,
+        now: Timestamp,
+    ) {
         let (rank, cost) = measure(&item);
         let mut waits = Waits::new();
+        if !matches!(item, PeerItem::Publish { .. }) {
+            self.deliver_remote_burst(burst, now);
+        }
         match item {
             PeerItem::Publish { message, stamp } => {
                 let message = Rc::new(message);
@@ -89,8 +103,11 @@ impl Engine {
                 if message.is_expired(now) && !is_planted(Planted::ForgetExpiryBetweenShards) {
                     self.drop_expired(message.topic());
                 } else {
-                    let publication = Publication::of(&message);
-                    self.peer_work += self.fan_out(&publication, None, &mut waits, now);
+                    if !self.groups.is_empty() {
+                        let publication = Publication::of(&message);
+                        self.work += self.publish_to_groups(&publication, &mut waits, now);
+                    }
+                    self.work += self.gather_remote(burst, message, now);
                 }
             }
             PeerItem::Join {
@@ -99,15 +116,15 @@ impl Engine {
                 options,
                 subscription_id,
             } => {
-                self.peer_work += FILTER_WORK + group.len();
+                self.work += FILTER_WORK + group.len();
                 self.join_group(&group, from, session, options, subscription_id);
             }
             PeerItem::Leave { group, session } => {
-                self.peer_work += FILTER_WORK + group.len();
+                self.work += FILTER_WORK + group.len();
                 self.leave_group(&group, from, session);
             }
             PeerItem::Presence { session, online } => {
-                self.peer_work += 1 + self.set_presence(from, session, online);
+                self.work += 1 + self.set_presence(from, session, online);
             }
             PeerItem::GiveBack {
                 group,
@@ -116,10 +133,10 @@ impl Engine {
             } => {
                 let wait = self.choose_again(&group, &Rc::new(message), (from, session), now);
                 waits.extend(wait);
-                self.peer_work += FILTER_WORK;
+                self.work += FILTER_WORK;
             }
             PeerItem::GroupDelivery(delivery) => {
-                self.peer_work += 1;
+                self.work += 1;
                 self.on_group_delivery(delivery, now);
             }
         }
@@ -160,13 +177,15 @@ impl Engine {
     }
 
     fn retry_deferred(&mut self, from: ShardId, now: Timestamp) {
+        let mut burst = RemoteBurst::default();
         while let Some(item) = self.lanes[from.index()].next_deferred() {
             if !self.may_handle(&item) {
                 self.lanes[from.index()].defer_again(item);
-                return;
+                break;
             }
-            self.handle_item(from, item, now);
+            self.handle_item(from, item, &mut burst, now);
         }
+        self.deliver_remote_burst(&mut burst, now);
     }
 
     /// Remembers a connection whose next packet waits for other shards.

@@ -32,6 +32,7 @@ pub mod subscribe;
 pub mod timers;
 
 mod acknowledge;
+mod burst;
 mod connect;
 mod disconnect;
 mod group;
@@ -66,6 +67,7 @@ pub use stop::StopPhase;
 use crate::ids::{ConnectionId, ShardId};
 use crate::routing::{Interest, InterestTable, Retained, SharedGroups, Subscriptions};
 use crate::time::Timestamp;
+use burst::Runs;
 use chores::Chores;
 use clients::Clients;
 use group::Deferred;
@@ -117,14 +119,16 @@ pub struct Engine {
     /// Packets of one connection before another gets its turn; tests make it small.
     packets_per_visit: usize,
     stopping: bool,
-    /// Deliveries from connections since this pass, or their part in it, began.
-    visited_work: usize,
-    /// Deliveries from other shards' items since the pass before.
-    peer_work: usize,
+    /// What was done since this pass began, in deliveries.
+    work: usize,
+    /// Which kind of work left over came first in this pass.
+    first_kind: usize,
     /// What no packet and no item stands behind.
     chores: Chores,
     /// The lane whose items left over came first in this pass.
     first_lane: usize,
+    /// Encoded packets of the publications at hand.
+    runs: Runs,
     /// Whether a sweep of the retained store is planned.
     sweeping: bool,
     /// Counts retained publications, for their stamps.
@@ -168,10 +172,11 @@ impl Engine {
             internal: VecDeque::new(),
             internal_bytes: 0,
             stopping: false,
-            visited_work: 0,
-            peer_work: 0,
+            work: 0,
+            first_kind: 0,
             chores: Chores::default(),
             first_lane: 0,
+            runs: Runs::default(),
             sweeping: false,
             stamps: 0,
             random,

@@ -335,7 +335,7 @@ impl Engine {
         let mut nobody_waits = Waits::new();
         let names = std::mem::take(&mut session.subscriptions);
         for name in names.shared() {
-            self.count_chore(FILTER_WORK + name.len());
+            self.work += FILTER_WORK + name.len();
             self.part_from_group(name, id, &mut nobody_waits);
         }
         if let Some(session) = self.clients.sessions.at_mut(slot) {

@@ -22,10 +22,10 @@ impl Engine {
 
     /// Hands timers that have fired to whom they concern, while the pass lasts.
     pub(super) fn handle_fired(&mut self, now: Timestamp) {
-        while self.may_do_chores()
+        while self.has_budget()
             && let Some(timer) = self.chores.fired.pop_front()
         {
-            self.count_chore(SESSION_WORK);
+            self.work += SESSION_WORK;
             match timer {
                 Timer::Connection(id) => self.connection_timer(id, now),
                 Timer::Session(id) => self.session_timer(id, now),

@@ -210,7 +210,7 @@ impl Turn {
                     return false;
                 };
                 self.handle(completion, now);
-                if self.engine.is_sated() {
+                if !self.engine.has_budget() {
                     return true;
                 }
             }
