@@ -36,6 +36,11 @@ pub const SESSION_WORK: usize = 16;
 /// groups are told at once when it comes and when it goes.
 pub const SHARED_SUBSCRIPTIONS_MAX: usize = 10_000;
 
+/// Wildcard shapes (which levels of a filter are wildcards) on one shard; a filter of a
+/// further one is refused with 0x97. No topic matches more filters than there are
+/// shapes, and one publication is matched in one go.
+pub const WILDCARD_SHAPES_MAX: usize = 65_536;
+
 /// Bytes of the filters of one client; a further one is refused with 0x97.
 pub const SUBSCRIPTION_BYTES_MAX: usize = 64 << 20;
 

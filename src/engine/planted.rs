@@ -77,8 +77,6 @@ faults! {
     SkipFilterOnResume,
     /// The slot of an ended session is used again while the index names it.
     ReuseSlotEarly,
-    /// A client that comes back at once makes its overdue will forgotten.
-    ForgetDueWill,
 }
 
 #[cfg(feature = "planted-faults")]

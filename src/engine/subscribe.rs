@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::input::{Fault, Flow, Visit, fault};
-use super::limits::{FILTER_WORK, SHARED_SUBSCRIPTIONS_MAX, SUBSCRIPTION_BYTES_MAX};
+use super::limits::{
+    FILTER_WORK, SHARED_SUBSCRIPTIONS_MAX, SUBSCRIPTION_BYTES_MAX, WILDCARD_SHAPES_MAX,
+};
 use super::peer::{PeerItem, RANK_PUBLISH};
 use super::planted::{Fault as Planted, is_planted};
 use super::replay::Replay;
@@ -160,7 +162,8 @@ impl Engine {
         if is_new
             && (names.len() >= maximum
                 || names.bytes() + filter.as_str().len() > SUBSCRIPTION_BYTES_MAX
-                || shared && names.shared_len() >= SHARED_SUBSCRIPTIONS_MAX)
+                || shared && names.shared_len() >= SHARED_SUBSCRIPTIONS_MAX
+                || !shared && !self.subscriptions.has_room_for(filter, WILDCARD_SHAPES_MAX))
         {
             return ReasonCode::QuotaExceeded;
         }
