@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use super::assembly::Assembly;
 use super::limits::{CONNECT_PACKET_SIZE_MAX, ConnectionPermit};
 use super::outbox::Outbox;
+use super::subscribe::Progress;
 use crate::protocol::ProtocolVersion;
 use crate::session::keep_alive::KeepAlive;
 use crate::session::topic_alias::{AliasUse, InboundAliases, OutboundAliases};
@@ -62,6 +63,8 @@ pub struct Connection {
     pub outbox: Outbox,
     /// Unhandled input, if any.
     pub assembly: Option<Box<Assembly>>,
+    /// How far the request at the front of that input has come, if it was begun.
+    pub request: Option<Box<Progress>>,
     /// When bytes last arrived.
     pub last_seen: Timestamp,
     /// When the timer armed for it fires; later ones are ignored.
@@ -102,6 +105,7 @@ impl Connection {
         Self {
             outbox: Outbox::default(),
             assembly: None,
+            request: None,
             last_seen: now,
             timer_at: None,
             stage: Stage::AwaitingConnect,
