@@ -2,7 +2,7 @@
 //! out-buffers, a message to another shard, the timer wheel.
 //!
 //! `cargo bench -p ringmq-bench --bench engine`. The lane itself, on which a batch
-//! crosses, is the shard's own business and not measured here.
+//! crosses, is in the benchmark `mesh`.
 
 mod cpu_time;
 mod shard;

@@ -86,9 +86,11 @@ impl Shards {
         self.engines[shard].handle_bytes(id, bytes, NOW);
     }
 
-    /// Takes what is in the out-buffers of a shard.
+    /// Ends a shard's turn: handles what is left over, and takes what is in the
+    /// out-buffers.
     pub fn drain(&mut self, shard: usize, mut taken: impl FnMut(ConnectionId, &[u8])) {
         let engine = &mut self.engines[shard];
+        while engine.handle_ready(NOW) {}
         while let Some(id) = engine.next_dirty() {
             let outbox = engine.outbox(id).expect("a dirty connection exists");
             let pending = outbox.pending();
@@ -101,15 +103,25 @@ impl Shards {
 
     /// Carries what one shard has for the others to them; how many batches.
     pub fn carry(&mut self, from: usize) -> usize {
+        let origin = ShardId(u16::try_from(from).expect("few shards"));
         let mut batches: Vec<(ShardId, PeerBatch)> = Vec::new();
-        while let Some(batch) = self.engines[from].next_peer_batch() {
+        while let Some(batch) = self.next_batch(from) {
             batches.push(batch);
         }
         let count = batches.len();
-        let origin = ShardId(u16::try_from(from).expect("few shards"));
         for (to, batch) in batches {
-            self.engines[to.index()].handle_peer(origin, batch, NOW);
+            self.hand(origin, to, batch);
         }
         count
+    }
+
+    /// What one shard has for another, and for which.
+    pub fn next_batch(&mut self, from: usize) -> Option<(ShardId, PeerBatch)> {
+        self.engines[from].next_peer_batch()
+    }
+
+    /// A batch arrives.
+    pub fn hand(&mut self, from: ShardId, to: ShardId, batch: PeerBatch) {
+        self.engines[to.index()].handle_peer(from, batch, NOW);
     }
 }
