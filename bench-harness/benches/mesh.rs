@@ -23,7 +23,6 @@ use ringmq::engine::PeerBatch;
 use ringmq::ids::ShardId;
 use ringmq::protocol::ProtocolVersion;
 // What the shard's sources name as `crate::engine` and `crate::ids`.
-#[expect(unused_imports, reason = "used by the sources that `hop` includes")]
 use ringmq::{engine, ids};
 use ringmq_bench::encode::PublishTemplate;
 use shard::Shards;

@@ -6,6 +6,7 @@
 //! benchmark makes.
 
 #[path = "../../../src/shard/lane.rs"]
+#[allow(unused_imports, reason = "its own tests do not run here")]
 pub mod lane;
 #[path = "../../../src/shard/mesh.rs"]
 #[expect(dead_code, reason = "a benchmark does not count what is under way")]

@@ -101,20 +101,6 @@ impl Shards {
         }
     }
 
-    /// Carries what one shard has for the others to them; how many batches.
-    pub fn carry(&mut self, from: usize) -> usize {
-        let origin = ShardId(u16::try_from(from).expect("few shards"));
-        let mut batches: Vec<(ShardId, PeerBatch)> = Vec::new();
-        while let Some(batch) = self.next_batch(from) {
-            batches.push(batch);
-        }
-        let count = batches.len();
-        for (to, batch) in batches {
-            self.hand(origin, to, batch);
-        }
-        count
-    }
-
     /// What one shard has for another, and for which.
     pub fn next_batch(&mut self, from: usize) -> Option<(ShardId, PeerBatch)> {
         self.engines[from].next_peer_batch()
