@@ -86,11 +86,9 @@ impl Shards {
         self.engines[shard].handle_bytes(id, bytes, NOW);
     }
 
-    /// Ends a shard's turn: handles what is left over, and takes what is in the
-    /// out-buffers.
+    /// Takes what is in the out-buffers of a shard.
     pub fn drain(&mut self, shard: usize, mut taken: impl FnMut(ConnectionId, &[u8])) {
         let engine = &mut self.engines[shard];
-        while engine.handle_ready(NOW) {}
         while let Some(id) = engine.next_dirty() {
             let outbox = engine.outbox(id).expect("a dirty connection exists");
             let pending = outbox.pending();
@@ -108,6 +106,8 @@ impl Shards {
 
     /// A batch arrives.
     pub fn hand(&mut self, from: ShardId, to: ShardId, batch: PeerBatch) {
-        self.engines[to.index()].handle_peer(from, batch, NOW);
+        let engine = &mut self.engines[to.index()];
+        engine.handle_peer(from, batch, NOW);
+        engine.handle_ready(NOW);
     }
 }
