@@ -8,11 +8,16 @@
 mod address;
 mod bind;
 mod builder;
+#[cfg(feature = "tls")]
+mod certificates;
 mod config;
+mod doors;
 mod error;
 mod handle;
 mod lifecycle;
 mod listener;
+#[cfg(feature = "websocket")]
+mod page;
 mod placement;
 mod preflight;
 mod unix_socket;

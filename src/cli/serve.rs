@@ -87,6 +87,10 @@ fn announce(addresses: &[impl Display]) {
 
 /// SIGHUP: everything that can be read again without a restart. What is wrong keeps
 /// its earlier state and is told in the log.
-fn reload(_broker: &BrokerHandle) {
-    tracing::info!("reloading");
+fn reload(broker: &BrokerHandle) {
+    match broker.reload_certificates() {
+        Ok(0) => {}
+        Ok(listeners) => tracing::info!(listeners, "certificates reloaded"),
+        Err(error) => tracing::error!(%error, "certificates not reloaded, the earlier ones stay"),
+    }
 }
