@@ -15,6 +15,8 @@
     reason = "a packet that is not the one waited for fails the test, whatever it is"
 )]
 
+pub mod authority;
 pub mod broker;
 pub mod client;
+pub mod stream;
 pub mod wire;
