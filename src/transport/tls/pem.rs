@@ -33,7 +33,7 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    pub(super) fn new(name: &str, reason: impl Into<String>) -> Self {
+    pub(in crate::transport) fn new(name: &str, reason: impl Into<String>) -> Self {
         Self {
             name: name.to_owned(),
             reason: reason.into(),
@@ -56,7 +56,9 @@ fn every<T: PemObject>(document: &Document, nothing: &str) -> Result<Vec<T>, Tls
 }
 
 /// All certificates, at least one.
-pub(super) fn certificates(document: &Document) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(in crate::transport) fn certificates(
+    document: &Document,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     every(
         document,
         "holds no certificate; it must begin with -----BEGIN CERTIFICATE-----",
@@ -74,7 +76,9 @@ pub(super) fn revocation_lists(
 }
 
 /// The first private key.
-pub(super) fn private_key(document: &Document) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(in crate::transport) fn private_key(
+    document: &Document,
+) -> Result<PrivateKeyDer<'static>, TlsError> {
     match PrivateKeyDer::from_pem_slice(&document.bytes) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => {
