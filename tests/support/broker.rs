@@ -282,8 +282,8 @@ fn listener() -> Vec<String> {
     options
 }
 
-/// What a line of standard output says of the first listener.
-fn announced(line: &str) -> Option<Result<Way, String>> {
+/// How to reach the listener that a line of standard output announces; `None` for other lines.
+pub fn announced(line: &str) -> Option<Result<Way, String>> {
     let (kind, place) = line.strip_prefix("listening ")?.split_once(' ')?;
     if kind == "unix" {
         return Some(Ok(Way::Unix(place.into())));
