@@ -5,7 +5,7 @@
 //! a certificate: that is `transport::tls`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::config::Door;
@@ -97,8 +97,8 @@ fn settings(files: &TlsFiles, kind: ListenerKind) -> Result<TlsSettings, String>
     })
 }
 
-fn read(path: &PathBuf) -> Result<Document, String> {
-    let path: &Path = path;
+fn read(path: impl AsRef<Path>) -> Result<Document, String> {
+    let path = path.as_ref();
     let bytes =
         fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     Ok(Document {

@@ -2,6 +2,7 @@
 //!
 //! Owns its key and a folder of PEM files below the target folder. Never used outside of
 //! tests: its keys lie there for everyone to read.
+#![allow(dead_code, reason = "each test binary uses its own part of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
