@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::connection::{Connection, Stage};
 use super::limits::{Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
-use super::publication::Shapes;
 use super::registry::Registry;
 use super::slots::Slots;
 use super::stats::Stats;
@@ -43,7 +42,6 @@ pub struct Clients {
     pub assembly_total: usize,
     /// Bytes of messages queued in sessions.
     pub queued_total: usize,
-    pub(super) shapes: Shapes,
     spare_buffers: Vec<Vec<u8>>,
 }
 
@@ -64,7 +62,6 @@ impl Clients {
             outbox_total: 0,
             assembly_total: 0,
             queued_total: 0,
-            shapes: Shapes::default(),
             spare_buffers: Vec::new(),
         }
     }
@@ -133,7 +130,7 @@ impl Clients {
     pub fn write<R>(
         &mut self,
         id: ConnectionId,
-        append: impl FnOnce(&mut Connection, &mut Vec<u8>, &mut Shapes) -> R,
+        append: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R,
     ) -> Option<R> {
         let connection = self.connections.get_mut(id.slot, id.generation)?;
         if connection.stage == Stage::Closing {
@@ -144,7 +141,7 @@ impl Clients {
         }
         // The buffer is taken out while `append` may look at the whole connection.
         let mut buffer = std::mem::take(connection.outbox.buffer());
-        let result = append(connection, &mut buffer, &mut self.shapes);
+        let result = append(connection, &mut buffer);
         *connection.outbox.buffer() = buffer;
         // What was sent meanwhile counts no more, so that an out-buffer which is
         // never quite empty is charged with what it holds.
@@ -183,7 +180,7 @@ impl Clients {
         id: ConnectionId,
         encode: impl FnOnce(ProtocolVersion, &mut Vec<u8>),
     ) {
-        let fits = self.write(id, |connection, out, _| {
+        let fits = self.write(id, |connection, out| {
             let start = out.len();
             encode(connection.version, out);
             let fits = out.len() - start <= connection.maximum_packet_size as usize;

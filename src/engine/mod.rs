@@ -30,6 +30,7 @@ pub mod stats;
 pub mod timers;
 
 mod acknowledge;
+mod burst;
 mod connect;
 mod disconnect;
 mod group;
@@ -65,6 +66,7 @@ pub use stop::StopPhase;
 use crate::ids::{ConnectionId, ShardId};
 use crate::routing::{Interest, InterestTable, Retained, SharedGroups, Subscriptions};
 use crate::time::Timestamp;
+use burst::Runs;
 use clients::Clients;
 use group::Deferred;
 use home::Homes;
@@ -124,6 +126,8 @@ pub struct Engine {
     peer_work: usize,
     /// The lane whose items left over came first in this pass.
     first_lane: usize,
+    /// Encoded packets of the publications at hand.
+    runs: Runs,
     /// Whether a sweep of the retained store is planned.
     sweeping: bool,
     /// Counts retained publications, for their stamps.
@@ -172,6 +176,7 @@ impl Engine {
             visited_work: 0,
             peer_work: 0,
             first_lane: 0,
+            runs: Runs::default(),
             sweeping: false,
             stamps: 0,
             random,
