@@ -183,6 +183,7 @@ impl Engine {
         let more = self.handle_left_items(now);
         self.pump_internal(now);
         self.visited_work = 0;
+        self.clients.flush_due = false;
         for _ in 0..self.clients.starved.len() {
             let Some(id) = self.clients.next_starved() else {
                 break;
@@ -193,7 +194,7 @@ impl Engine {
             }
         }
         for _ in 0..self.clients.ready.len().min(READY_VISITS_PER_TURN) {
-            if self.visited_work >= DELIVERIES_PER_PASS {
+            if self.visited_work >= DELIVERIES_PER_PASS || self.clients.flush_due {
                 break;
             }
             let Some(id) = self.clients.ready.pop_front() else {

@@ -24,6 +24,11 @@ pub const DELIVERIES_PER_VISIT: usize = 32_768;
 /// connections and lanes, which pauses those that it comes from.
 pub const DELIVERIES_PER_PASS: usize = 65_536;
 
+/// Bytes of an out-buffer from which the shard flushes before it handles more: sends
+/// of this size cost the kernel no more per byte than larger ones, and the bytes are
+/// still in the cache.
+pub const FLUSH_FROM: usize = 8 << 10;
+
 /// Connections on the ready list that are visited before the shard looks at fresh
 /// input and flushes.
 pub const READY_VISITS_PER_TURN: usize = 16;
