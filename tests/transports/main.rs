@@ -5,6 +5,7 @@
 //! the same behind all of them is shown by the conformance suite (`RINGMQ_TRANSPORT`).
 
 mod doors;
+mod pressure;
 #[path = "../broker/process.rs"]
 mod process;
 mod proxy;
