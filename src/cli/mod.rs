@@ -9,6 +9,7 @@
 
 mod arguments;
 mod console;
+mod dial;
 mod failure;
 mod format;
 mod json;
@@ -21,6 +22,7 @@ mod serve;
 mod signals;
 mod subscribe;
 mod wall_clock;
+mod wire;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
