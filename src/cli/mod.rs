@@ -21,6 +21,7 @@ mod publish;
 mod serve;
 mod signals;
 mod subscribe;
+mod systemd;
 mod wall_clock;
 mod wire;
 
