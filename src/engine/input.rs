@@ -16,6 +16,7 @@ use super::limits::{
 };
 use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{ConnectionId, ShardId};
+use crate::peer::{Identity, Peer};
 use crate::protocol::{
     Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
 };
@@ -35,6 +36,8 @@ pub enum Refused {
 pub struct Arrival {
     /// Where it came from.
     pub origin: Origin,
+    /// What its peer's certificate says.
+    pub identity: Option<Box<Identity>>,
     /// CONNECT and whatever else was received.
     pub unread: Vec<u8>,
     /// When it was accepted: the connect deadline counts from here.
@@ -103,13 +106,31 @@ impl Engine {
     pub fn handle_adopted(&mut self, arrival: Arrival, now: Timestamp) -> ConnectionId {
         let Arrival {
             origin,
+            identity,
             unread,
             accepted_at,
             permit,
         } = arrival;
         let id = self.admit(origin, permit, accepted_at, now);
+        self.handle_established(id, None, identity);
         self.handle_bytes(id, &unread, now);
         id
+    }
+
+    /// What lies between the socket and MQTT has told who the peer is: its address
+    /// behind a trusted proxy, its certificate. Before the first byte of CONNECT.
+    pub fn handle_established(
+        &mut self,
+        id: ConnectionId,
+        peer: Option<Peer>,
+        identity: Option<Box<Identity>>,
+    ) {
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.origin.peer = peer.unwrap_or(connection.origin.peer);
+            if identity.is_some() {
+                connection.identity = identity;
+            }
+        }
     }
 
     fn admit(
@@ -131,14 +152,21 @@ impl Engine {
     }
 
     /// Bytes arrived. All of them are handled or copied; afterwards
-    /// [`Engine::wants_read`] tells whether more may be received.
+    /// [`Engine::wants_read`] tells whether more may be received. The bytes of one
+    /// receive may come in several calls.
     pub fn handle_bytes(&mut self, id: ConnectionId, bytes: &[u8], now: Timestamp) {
         let Some(connection) = self.clients.open_connection(id) else {
+            // It may be leaving for its home: what was received with its CONNECT, and
+            // cut by a transport, travels with it.
+            let mut leaving = self.handoffs.iter_mut().rev();
+            if let Some((_, _, unread)) = leaving.find(|(leaving, ..)| *leaving == id) {
+                unread.extend_from_slice(bytes);
+            }
             return;
         };
         if connection.held.any() {
             // The receive that was under way when reading was held brings one
-            // buffer at most.
+            // buffer at most, in however many pieces.
             let assembly = connection.assembly.get_or_insert_default();
             let before = assembly.footprint();
             assembly.push(bytes);
