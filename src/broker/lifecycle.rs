@@ -207,6 +207,7 @@ fn engine_configs(config: &Config, count: usize) -> Vec<EngineConfig> {
             shards,
             limits: Arc::clone(&limits),
             listeners: Arc::from([]),
+            hooks: Arc::default(),
             placement_seed,
             random_seed: random(shard as u64),
             interest: Arc::clone(&interest),

@@ -44,6 +44,8 @@ pub struct Held {
     pub by_budget: bool,
     /// The broker is stopping, and its next packet is a publication or a request.
     pub by_stop: bool,
+    /// A hook was asked about its next packet and has not answered yet.
+    pub by_verdict: bool,
 }
 
 impl Held {

@@ -18,7 +18,8 @@ use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{ConnectionId, ShardId};
 use crate::peer::{Identity, Peer};
 use crate::protocol::{
-    Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
+    Acknowledge, Auth, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split,
+    split,
 };
 use crate::session::outbound::Phase;
 use crate::time::Timestamp;
@@ -360,6 +361,10 @@ impl Engine {
         match (stage, frame.packet_type().map_err(fault)?) {
             (Stage::Closing, _) => Ok(Flow::Stop),
             (Stage::AwaitingConnect, PacketType::Connect) => self.first_packet(id, frame, now),
+            (Stage::AwaitingConnect, PacketType::Auth) => {
+                let auth = Auth::decode(version, frame).map_err(fault)?;
+                self.on_auth_while_connecting(id, &auth, now)
+            }
             // The first packet must be CONNECT [MQTT-3.1.0-1], and there is only one
             // [MQTT-3.1.0-2].
             (Stage::AwaitingConnect, _) | (Stage::Serving(_), PacketType::Connect) => {
@@ -383,7 +388,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Flow, Fault> {
         match Connect::decode(frame) {
-            Ok(connect) => Ok(self.on_connect(id, &connect, now)),
+            Ok(connect) => Ok(self.on_connect(id, frame, &connect, now)),
             Err(error) => {
                 self.refuse_malformed_connect(id, frame, error);
                 Ok(Flow::Stop)
@@ -401,18 +406,23 @@ impl Engine {
         match packet {
             Packet::PubAck(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubAck, now),
             Packet::PubRec(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubRec, now),
-            Packet::PubComp(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now),
-            Packet::PubRel(Acknowledge { packet_id, .. }) => self.on_release(id, session, *packet_id),
+            Packet::PubComp(ack) => {
+                self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now)
+            }
+            Packet::PubRel(Acknowledge { packet_id, .. }) => {
+                self.on_release(id, session, *packet_id)
+            }
             Packet::Subscribe(subscribe) => return self.on_subscribe(id, session, subscribe, now),
             Packet::Unsubscribe(request) => return self.on_unsubscribe(id, session, request),
             Packet::PingReq => self.clients.send(id, &Packet::PingResp), // [MQTT-3.12.4-1]
             Packet::Disconnect(disconnect) => {
-                return self.on_disconnect(id, session, disconnect, now).map(|()| Flow::Stop);
+                return self
+                    .on_disconnect(id, session, disconnect, now)
+                    .map(|()| Flow::Stop);
             }
-            // AUTH belongs to a method that CONNECT named, and no method is known.
-            Packet::Auth(_)
+            Packet::Auth(auth) => return self.on_auth(id, session, auth, now),
             // What only a server sends is a protocol error when a client sends it.
-            | Packet::Connect(_)
+            Packet::Connect(_)
             | Packet::ConnAck(_)
             | Packet::Publish(_)
             | Packet::SubAck(_)

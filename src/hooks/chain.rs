@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{
-    Client, Credentials, Exchange, Grant, Hook, HookError, Outgoing, Phases, Step, Treatment,
-    Verdict,
+    Answer, Client, Credentials, Exchange, Grant, Hook, HookError, Outgoing, Phases, Step,
+    Treatment, Verdict,
 };
 use crate::protocol::ReasonCode;
 
@@ -141,6 +141,26 @@ impl Chain {
             }
         }
         (Ruling::Undecided, None)
+    }
+
+    /// Goes on where an answer has come to a question, or begins. `busy` is the reason
+    /// where the question was never put for want of room.
+    pub fn resume(
+        &self,
+        phase: Phases,
+        answered: Option<(usize, Answer)>,
+        busy: ReasonCode,
+        ask: impl Fn(&dyn Hook) -> Verdict,
+    ) -> (Ruling, Option<usize>) {
+        match answered {
+            None => self.rule(phase, 0, ask),
+            Some((place, Answer::Verdict(Verdict::Next))) => self.rule(phase, place + 1, ask),
+            Some((place, Answer::Verdict(verdict))) => (Self::judge(verdict), Some(place)),
+            Some((place, Answer::Busy)) => (Ruling::Deny(busy), Some(place)),
+            Some((place, Answer::Panicked | Answer::Step(..))) => {
+                (Ruling::Deny(FAULTY), Some(place))
+            }
+        }
     }
 
     /// What a verdict means by itself; one that only asks for time is a refusal.
