@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Engine;
-use super::deliver::{Audience, Terms};
+use super::deliver::Terms;
 use super::limits::{INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX};
 use super::peer::{GroupDelivery, PeerItem, RANK_PUBLISH};
 use super::publication::Publication;
@@ -321,9 +321,9 @@ fn deliver_to_member(
     let terms = Terms {
         session,
         qos: delivery.qos,
-        retain: delivery.retain,
+        retain_as_published: delivery.retain,
         subscription_ids: subscription_id.as_slice(),
         group: Some(&delivery.group),
     };
-    clients.deliver(&Publication::of(message), &terms, Audience::One, now);
+    clients.deliver(&Publication::of(message), &terms, now);
 }
