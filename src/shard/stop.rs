@@ -49,8 +49,8 @@ impl Turn {
     /// Answers are sent without looking whether the asker still waits.
     fn obey(&mut self, command: Command, now: Timestamp) {
         match command {
-            Command::Listen { sockets, reply } => {
-                let _ = reply.send(self.listeners.open(sockets, &mut self.ring));
+            Command::Listen { doors, reply } => {
+                let _ = reply.send(self.listeners.open(doors, &mut self.ring));
             }
             Command::StopAccepting { reply } => {
                 self.listeners.stop(&mut self.ring);

@@ -23,12 +23,12 @@ use super::doorbell::{Doorbell, Wakeup};
 use super::handoff::{Handoff, depart};
 use super::listener::{Accepted, Listeners, Shortage};
 use super::mesh::{LaneItem, Mesh};
+use super::origin::peer_of;
 use super::ring::{Completion, Operation, Ring};
 use super::stop::Stopping;
 use super::timer::Alarm;
-use crate::engine::{ConnectionBudget, Engine, LostCause, Origin};
+use crate::engine::{Engine, LostCause, Origin};
 use crate::ids::{ConnectionId, ShardId};
-use crate::peer::Peer;
 use crate::time::Timestamp;
 
 /// How long a turn takes inputs before it flushes, and how long it goes on
@@ -93,7 +93,6 @@ pub(crate) struct Turn {
     pub(super) fed: bool,
     /// Connections that wait for a receive buffer, first come first served.
     starved: VecDeque<ConnectionId>,
-    connections: Arc<ConnectionBudget>,
     clock: Clock,
     alarm: Alarm,
     wakeup: Rc<Wakeup>,
@@ -107,7 +106,6 @@ pub(crate) struct Parts {
     pub(crate) ring: Ring,
     pub(crate) mesh: Mesh,
     pub(crate) commands: flume::Receiver<Command>,
-    pub(crate) connections: Arc<ConnectionBudget>,
     pub(crate) shortage: Arc<Shortage>,
     pub(crate) clock: Clock,
     pub(crate) wakeup: Rc<Wakeup>,
@@ -133,7 +131,6 @@ impl Turn {
             parting: VecDeque::new(),
             fed: false,
             starved: VecDeque::new(),
-            connections: parts.connections,
             clock: parts.clock,
             alarm: Alarm::new(parts.clock),
             wakeup: parts.wakeup,
@@ -317,16 +314,17 @@ impl Turn {
             return;
         };
         self.counters.accepted += 1;
-        let Some(permit) = ConnectionBudget::try_acquire(&self.connections) else {
+        let Some(door) = self.listeners.door(listener) else {
+            return;
+        };
+        let Some(permit) = door.connections.try_acquire() else {
             self.listeners.count_over_limit(now);
             return;
         };
-        let address = socket2::SockRef::from(&socket).peer_addr().ok();
         // Without an address the peer is gone already.
-        let Some(peer) = address.and_then(|address| address.as_socket()) else {
+        let Some(peer) = peer_of(&socket) else {
             return;
         };
-        let peer = Peer::Internet(peer);
         let origin = Origin { peer, listener };
         if let Ok(id) = self.engine.handle_accepted(origin, permit, now) {
             self.table.insert(id, socket);
