@@ -3,8 +3,9 @@
 //! Owns raw settings until [`Builder::start`] checks them. Lives on the
 //! embedder's thread. Never checks anything itself; see `config`.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Formatter};
 use std::net::ToSocketAddrs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{Config, Door};
@@ -12,7 +13,9 @@ use super::error::StartError;
 use super::handle::BrokerHandle;
 use super::lifecycle;
 use super::listener::Listener;
+use super::workers::throttle::Throttle;
 use crate::engine::Limits;
+use crate::hooks::{Chain, Hook, Phases};
 
 /// Where a broker listens when it is not told otherwise.
 const DEFAULT_LISTENER: &str = "127.0.0.1:1883";
@@ -34,12 +37,14 @@ impl Broker {
             max_connections: None,
             limits: Limits::default(),
             stop_timeout: DEFAULT_STOP_TIMEOUT,
+            hooks: Vec::new(),
+            workers: None,
+            login_delays: true,
         }
     }
 }
 
 /// Settings of a broker that is to be started.
-#[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
     listeners: Vec<Listener>,
@@ -48,6 +53,9 @@ pub struct Builder {
     max_connections: Option<u32>,
     limits: Limits,
     stop_timeout: Duration,
+    pub(super) hooks: Vec<Arc<dyn Hook>>,
+    pub(super) workers: Option<usize>,
+    pub(super) login_delays: bool,
 }
 
 impl Builder {
@@ -106,6 +114,7 @@ impl Builder {
         if listeners.is_empty() {
             listeners.push(Listener::tcp(DEFAULT_LISTENER));
         }
+        let chain = chain(self.hooks, self.login_delays)?;
         let doors = listeners.into_iter().map(Door::check);
         let config = Config {
             doors: doors.collect::<Result<_, _>>()?,
@@ -114,7 +123,37 @@ impl Builder {
             limits: self.limits,
             stop_timeout: self.stop_timeout,
             allow_anonymous: self.allow_anonymous,
+            workers: self.workers,
+            chain,
         };
         lifecycle::start(config.check()?)
+    }
+}
+
+/// The chain of all hooks. Where clients are authenticated, failures to log in cost
+/// time before anybody looks at the next attempt.
+fn chain(mut hooks: Vec<Arc<dyn Hook>>, login_delays: bool) -> Result<Arc<Chain>, StartError> {
+    let authenticating = Phases::AUTHENTICATE | Phases::EXCHANGE;
+    if login_delays
+        && hooks
+            .iter()
+            .any(|hook| hook.phases().any_of(authenticating))
+    {
+        let throttle = Throttle::start().map_err(|source| StartError::System {
+            what: "start a thread",
+            source,
+        })?;
+        hooks.insert(0, Arc::new(throttle));
+    }
+    Ok(Arc::new(Chain::new(hooks)))
+}
+
+impl Debug for Builder {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("listeners", &self.listeners)
+            .field("shards", &self.shards)
+            .field("hooks", &self.hooks.len())
+            .finish_non_exhaustive()
     }
 }

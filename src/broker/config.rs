@@ -8,12 +8,14 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address;
 use super::error::ConfigError;
 use super::listener::{Listener, ListenerKind, Place};
 use crate::engine::{Limits, ListenerPolicy};
+use crate::hooks::{Chain, Phases};
 
 /// Shards of one broker at most. Lanes grow with the square; at this number
 /// they are 65,280, and no machine that this was measured on has more cores.
@@ -39,6 +41,9 @@ pub(crate) struct Config {
     pub(crate) stop_timeout: Duration,
     /// Where a listener does not say otherwise.
     pub(crate) allow_anonymous: bool,
+    /// Threads for hooks that take their time; `None`: as many as there are cores, few.
+    pub(crate) workers: Option<usize>,
+    pub(crate) chain: Arc<Chain>,
 }
 
 /// A listener with all its places.
@@ -266,10 +271,15 @@ impl Config {
                 if !fresh {
                     return Err(ConfigError::Duplicate(name()));
                 }
-                let open = door
-                    .policy(binding, self.allow_anonymous)
-                    .allow_anonymous
-                    .is_none();
+                let checked = self
+                    .chain
+                    .phases()
+                    .any_of(Phases::AUTHENTICATE | Phases::EXCHANGE);
+                let open = !checked
+                    && door
+                        .policy(binding, self.allow_anonymous)
+                        .allow_anonymous
+                        .is_none();
                 let local = |address: SocketAddr| address.ip().to_canonical().is_loopback();
                 if open && binding.address().is_some_and(|address| !local(address)) {
                     return Err(ConfigError::Exposed(name()));

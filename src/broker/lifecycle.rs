@@ -24,7 +24,10 @@ use super::error::{StartError, StopError};
 use super::handle::{BrokerHandle, ShardHandle, Shards};
 use super::placement::{available_cores, core_of};
 use super::preflight;
+use super::remote::Remote;
+use super::workers::{self, Link, Links};
 use crate::engine::{ConnectionBudget, EngineConfig, ListenerPolicy};
+use crate::hooks::Chain;
 use crate::ids::ShardId;
 use crate::routing::InterestTable;
 use crate::shard::{
@@ -61,12 +64,17 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
     let policies = rules.iter().map(|rule| rule.policy.clone()).collect();
     let stop_timeout = config.stop_timeout;
     let engines = engine_configs(&config, policies, count);
+    let chain = Arc::clone(&config.chain);
+    let workers = config
+        .workers
+        .unwrap_or_else(workers::default_threads)
+        .max(1);
     let Bound {
         sockets,
         addresses,
         paths,
     } = bind(config.doors, count)?;
-    let mut shards = launch(engines, &cores)?;
+    let (mut shards, remote) = launch(engines, &cores, &chain, workers)?;
     if let Err(error) = listen(&shards, doors(sockets, &rules, count)) {
         let _ = stop(std::mem::take(&mut shards), Duration::ZERO);
         return Err(error);
@@ -76,6 +84,8 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
     }
     Ok(BrokerHandle {
         shards,
+        remote,
+        chain,
         addresses,
         connections,
         stop_timeout,
@@ -121,7 +131,12 @@ fn doors(sockets: Vec<Vec<Arc<OwnedFd>>>, rules: &[Rule], shards: usize) -> Vec<
 }
 
 /// Starts all shards; they listen to nothing yet.
-fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartError> {
+fn launch(
+    engines: Vec<EngineConfig>,
+    cores: &[usize],
+    chain: &Arc<Chain>,
+    workers: usize,
+) -> Result<(Shards, Remote), StartError> {
     let count = engines.len();
     let clock = Clock::start();
     let shortage = Arc::new(Shortage::default());
@@ -136,6 +151,8 @@ fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartEr
             what: "make an eventfd",
             source,
         })?;
+    let (questions, inquiries) = flume::bounded(workers::QUEUE_MAX);
+    let mut links = Vec::new();
     let parts = engines
         .into_iter()
         .zip(shard::meshes(&doorbells))
@@ -152,8 +169,13 @@ fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartEr
             engine,
             shortage: Arc::clone(&shortage),
             commands: inbox,
+            questions: questions.clone(),
             doorbell: Arc::clone(&doorbell),
         };
+        links.push(Link {
+            commands: commands.clone(),
+            doorbell: Arc::clone(&doorbell),
+        });
         let milestones = Milestones {
             built: built.clone(),
             go: gate.clone(),
@@ -169,7 +191,7 @@ fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartEr
             thread,
         });
     }
-    drop((built, ready));
+    drop((built, ready, questions));
     let failure = outcomes
         .iter()
         .take(count)
@@ -195,7 +217,16 @@ fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartEr
                 source: io::ErrorKind::TimedOut.into(),
             })?;
     }
-    Ok(shards)
+    let links: Links = links.into();
+    if !chain.is_empty() {
+        workers::start(chain, workers, &inquiries, &links).map_err(|source| {
+            StartError::System {
+                what: "start a worker thread",
+                source,
+            }
+        })?;
+    }
+    Ok((shards, Remote::new(links, clock)))
 }
 
 /// One engine's configuration per shard, with fresh seeds that nobody outside
@@ -217,7 +248,7 @@ fn engine_configs(
             shards,
             limits: Arc::clone(&limits),
             listeners: Arc::clone(&listeners),
-            hooks: Arc::default(),
+            hooks: Arc::clone(&config.chain),
             placement_seed,
             random_seed: random(shard as u64),
             interest: Arc::clone(&interest),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::connection::{Connection, Stage};
 use super::limits::{Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use super::local::Inboxes;
 use super::profiles::Profiles;
 use super::registry::Registry;
 use super::slots::Slots;
@@ -32,6 +33,8 @@ pub struct Clients {
     pub chain: Arc<Chain>,
     /// What the hooks know of the sessions' clients.
     pub profiles: Profiles,
+    /// Where local subscriptions' messages go.
+    pub inboxes: Inboxes,
     /// Whether there may be deliveries to judge.
     pub(super) judges_deliveries: bool,
     /// Connections with something to send, each listed once.
@@ -62,6 +65,7 @@ impl Clients {
             judges_deliveries: chain.phases().any_of(judging),
             chain,
             profiles: Profiles::default(),
+            inboxes: Inboxes::default(),
             connections: Slots::default(),
             sessions: Registry::new(seeds),
             limits,

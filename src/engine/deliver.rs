@@ -60,6 +60,12 @@ impl Clients {
             return;
         };
         let connection = session.connection;
+        let idle = session.outbound.may_start();
+        if connection.is_none()
+            && self.offer_locally(publication, terms.session, qos, terms.retains(publication))
+        {
+            return;
+        }
         if qos == QoS::AtMostOnce {
             // Nothing of QoS 0 is kept for a client that is away, as in mosquitto.
             if let Some(connection) = connection {
@@ -67,7 +73,6 @@ impl Clients {
             }
             return;
         }
-        let idle = session.outbound.may_start();
         let bytes = publication.bytes();
         let room = connection.filter(|id| idle && self.has_room_or_starves(*id, bytes));
         let pending = Pending {

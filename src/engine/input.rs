@@ -183,6 +183,7 @@ impl Engine {
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
         let more = self.handle_left_items(now);
         self.pump_internal(now);
+        self.end_gone_inboxes(now);
         self.visited_work = 0;
         for _ in 0..self.clients.starved.len() {
             let Some(id) = self.clients.next_starved() else {

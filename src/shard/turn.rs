@@ -28,6 +28,7 @@ use super::ring::{Completion, Operation, Ring};
 use super::stop::Stopping;
 use super::timer::Alarm;
 use crate::engine::{Engine, LostCause, Origin};
+use crate::hooks::Inquiry;
 use crate::ids::{ConnectionId, ShardId};
 use crate::time::Timestamp;
 
@@ -77,6 +78,8 @@ pub(crate) struct Turn {
     pub(super) listeners: Listeners,
     pub(super) mesh: Mesh,
     pub(super) commands: flume::Receiver<Command>,
+    /// Where the engine's questions go.
+    pub(super) questions: flume::Sender<Inquiry>,
     pub(super) stopping: Stopping,
     pub(super) counters: Counters,
     /// Connections to be flushed, each at most once.
@@ -106,6 +109,7 @@ pub(crate) struct Parts {
     pub(crate) ring: Ring,
     pub(crate) mesh: Mesh,
     pub(crate) commands: flume::Receiver<Command>,
+    pub(crate) questions: flume::Sender<Inquiry>,
     pub(crate) shortage: Arc<Shortage>,
     pub(crate) clock: Clock,
     pub(crate) wakeup: Rc<Wakeup>,
@@ -122,6 +126,7 @@ impl Turn {
             listeners: Listeners::new(parts.shard, parts.shortage),
             mesh: parts.mesh,
             commands: parts.commands,
+            questions: parts.questions,
             stopping: Stopping::default(),
             counters: Counters::default(),
             dirty: Vec::new(),
@@ -386,6 +391,7 @@ impl Turn {
         // Peers begin with their part while this shard flushes.
         self.mesh.wake_peers();
         self.flush(now);
+        self.ask_workers(now);
         while let Some((id, to, arrival)) = self.engine.next_handoff() {
             if let Some(handoff) = depart(id, arrival, &mut self.table, &mut self.ring) {
                 self.counters.handoffs_out += 1;
