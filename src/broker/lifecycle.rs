@@ -219,12 +219,13 @@ fn launch(
     }
     let links: Links = links.into();
     if !chain.is_empty() {
-        workers::start(chain, workers, &inquiries, &links).map_err(|source| {
-            StartError::System {
+        if let Err(source) = workers::start(chain, workers, &inquiries, &links) {
+            let _ = stop(shards, Duration::ZERO);
+            return Err(StartError::System {
                 what: "start a worker thread",
                 source,
-            }
-        })?;
+            });
+        }
     }
     Ok((shards, Remote::new(links, clock)))
 }

@@ -415,9 +415,8 @@ impl Remote {
         taken.then_some(()).ok_or(PublishError::Busy)
     }
 
-    /// Subscribes the process itself, past all hooks. When this returns, messages
-    /// published by clients of this shard arrive, and those of others as soon as they
-    /// have looked.
+    /// Subscribes the process itself, past all hooks. What anybody publishes after this
+    /// has returned arrives, as far as there is room for it.
     ///
     /// # Errors
     /// When that is no topic filter, or the broker has stopped.
