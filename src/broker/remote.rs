@@ -333,6 +333,21 @@ impl Inbox for Queue {
 }
 
 /// What a running broker can be asked for from any thread.
+///
+/// ```
+/// use ringmq::broker::{Broker, Publication, Subscription};
+///
+/// let broker = Broker::builder().tcp("127.0.0.1:0").start()?;
+/// let remote = broker.remote();
+/// let temperatures = remote.subscribe("+/temperature", Subscription::default())?;
+/// remote.publish(&Publication::new("kitchen/temperature", "21.5"))?;
+///
+/// let received = temperatures.recv()?;
+/// assert_eq!(received.topic(), "kitchen/temperature");
+/// assert_eq!(received.payload(), b"21.5");
+/// # broker.shutdown()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Remote {
     links: Links,

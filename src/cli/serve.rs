@@ -22,7 +22,8 @@ pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
         .map_err(not_started)?;
     let mut builder = Broker::builder()
         .allow_anonymous(settings.allow_anonymous)
-        .limits(settings.limits);
+        .limits(settings.limits)
+        .quotas(settings.quotas);
     for listener in listeners(settings.listeners)? {
         builder = builder.listener(listener);
     }
@@ -87,6 +88,9 @@ fn announce(addresses: &[impl Display]) {
 
 /// SIGHUP: everything that can be read again without a restart. What is wrong keeps
 /// its earlier state and is told in the log.
-fn reload(_broker: &BrokerHandle) {
+fn reload(broker: &BrokerHandle) {
     tracing::info!("reloading");
+    if let Err(error) = broker.reload() {
+        tracing::error!(%error, "the earlier rules stay in force");
+    }
 }

@@ -15,6 +15,7 @@ mod support;
 
 mod delays;
 mod faults;
+mod quotas;
 mod remote;
 mod rules;
 mod wait;
