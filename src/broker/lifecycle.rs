@@ -223,14 +223,14 @@ fn launch(
             })?;
     }
     let links: Links = links.into();
-    if !chain.is_empty() {
-        if let Err(source) = workers::start(chain, workers, &inquiries, &links) {
-            let _ = stop(shards, Duration::ZERO);
-            return Err(StartError::System {
-                what: "start a worker thread",
-                source,
-            });
-        }
+    if !chain.is_empty()
+        && let Err(source) = workers::start(chain, workers, &inquiries, &links)
+    {
+        let _ = stop(shards, Duration::ZERO);
+        return Err(StartError::System {
+            what: "start a worker thread",
+            source,
+        });
     }
     Ok((shards, Remote::new(links, clock)))
 }

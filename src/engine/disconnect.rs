@@ -84,9 +84,10 @@ impl Engine {
                 self.clients.close(id);
             }
             Some(session) => {
-                let parting = match reason {
-                    ReasonCode::KeepAliveTimeout => Parting::KeepAliveTimeout,
-                    reason => Parting::Fault(reason),
+                let parting = if reason == ReasonCode::KeepAliveTimeout {
+                    Parting::KeepAliveTimeout
+                } else {
+                    Parting::Fault(reason)
                 };
                 self.log_parting(id, session, parting);
                 self.send_disconnect(id, reason);
