@@ -118,6 +118,11 @@ impl Clients {
         Some(id)
     }
 
+    /// Whether one of those could go on.
+    pub(super) fn may_feed_starved(&self) -> bool {
+        !self.starved.is_empty() && self.outbox_total < self.limits.shard_outbox_bytes
+    }
+
     /// Whether the client's packets may still be handled, which mostly means that they
     /// are answered. Answers have a share of the out-buffer beyond that of messages,
     /// so that a subscriber with more messages than it takes is still heard.

@@ -50,13 +50,6 @@ impl Engine {
         None
     }
 
-    /// Whether so much is to be sent that it should be, before more input is handled:
-    /// `handle_ready` is to be called and the outputs to be fetched then.
-    #[must_use]
-    pub fn is_flush_due(&self) -> bool {
-        self.clients.flush_due
-    }
-
     /// A connection whose out-buffer holds bytes, each listed once until flushed.
     pub fn next_dirty(&mut self) -> Option<ConnectionId> {
         let Some(id) = self.clients.dirty.pop() else {

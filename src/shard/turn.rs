@@ -225,7 +225,7 @@ impl Turn {
                     return false;
                 };
                 self.handle(completion, now);
-                if self.engine.is_flush_due() {
+                if !self.engine.has_budget() {
                     return true;
                 }
             }
@@ -403,7 +403,7 @@ impl Turn {
                 LaneItem::Batch(batch) => self.engine.handle_peer(from, batch, now),
                 LaneItem::Handoff(handoff) => self.adopt(*handoff, now),
             }
-            if started.elapsed() > BUDGET || self.engine.is_flush_due() {
+            if started.elapsed() > BUDGET || !self.engine.has_budget() {
                 return !self.mesh.is_idle();
             }
         }

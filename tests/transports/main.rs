@@ -4,6 +4,7 @@
 //! Every test starts a broker of its own with the listeners that the promise needs. That MQTT is
 //! the same behind all of them is shown by the conformance suite (`RINGMQ_TRANSPORT`).
 
+mod commands;
 mod doors;
 mod pressure;
 #[path = "../broker/process.rs"]
