@@ -82,6 +82,7 @@ impl Engine {
         let Some(connection) = self.clients.open_connection(id) else {
             return;
         };
+        connection.parting = Some(reason);
         match connection.session() {
             None => {
                 debug!(peer = %connection.origin.peer, ?reason, "closed before CONNECT");

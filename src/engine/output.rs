@@ -8,6 +8,7 @@ use super::input::Arrival;
 use super::outbox::Outbox;
 use super::peer::PeerBatch;
 use crate::ids::{ConnectionId, ShardId};
+use crate::protocol::ReasonCode;
 use crate::time::Timestamp;
 
 impl Engine {
@@ -74,6 +75,13 @@ impl Engine {
     pub fn origin(&self, id: ConnectionId) -> Option<Origin> {
         let connection = self.clients.connections.get(id.slot, id.generation)?;
         Some(connection.origin)
+    }
+
+    /// Why the broker ends a connection, where the broker does.
+    #[must_use]
+    pub fn parting(&self, id: ConnectionId) -> Option<ReasonCode> {
+        let connection = self.clients.connections.get(id.slot, id.generation)?;
+        connection.parting
     }
 
     /// The out-buffer of a connection has just become empty.

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `turn` `flush` `close` `stop` | the turn: inputs, sends, ends, commands |
 //! | `ring` `buffer_pool` `connection` | the network ring, its buffers, its sockets |
-//! | `wrap` `unwrap` | transports between socket and MQTT: TLS, WebSocket, PROXY |
+//! | `wrap` `unwrap` `goodbye` | transports between socket and MQTT: TLS, WebSocket, PROXY |
 //! | `listener` `origin` | accepting, and pausing when the machine is full; who came |
 //! | `mesh` `lane` `handoff` | what crosses between shards |
 //! | `doorbell` `parked` `timer` `clock` | what wakes the turn, and time |
@@ -22,6 +22,7 @@ mod command;
 mod connection;
 mod doorbell;
 mod flush;
+mod goodbye;
 mod handoff;
 mod lane;
 mod listener;

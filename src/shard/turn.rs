@@ -87,6 +87,8 @@ pub(crate) struct Turn {
     pub(super) table: Table,
     pub(super) wraps: Wraps,
     pub(super) handshakes: Handshakes,
+    /// What a receive held, unwrapped; empty between two receives.
+    pub(super) plain: Vec<u8>,
     pub(super) listeners: Listeners,
     pub(super) mesh: Mesh,
     pub(super) commands: flume::Receiver<Command>,
@@ -139,6 +141,7 @@ impl Turn {
             table: Table::default(),
             wraps: Wraps::new(parts.wire_bound),
             handshakes: Handshakes::default(),
+            plain: Vec::new(),
             listeners: Listeners::new(parts.shard, parts.shortage),
             mesh: parts.mesh,
             commands: parts.commands,
