@@ -6,6 +6,7 @@
 
 mod commands;
 mod doors;
+mod pressure;
 #[path = "../broker/process.rs"]
 mod process;
 mod proxy;

@@ -31,13 +31,13 @@ impl Raw {
 
     fn send(&mut self, first: u8, payload: &[u8]) {
         let mut frame = vec![first];
-        match u16::try_from(payload.len()) {
-            Ok(length) if length < 126 => frame.push(0x80 | payload.len() as u8),
-            Ok(length) => {
+        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+            (Ok(length), _) if length < 126 => frame.push(0x80 | length),
+            (_, Ok(length)) => {
                 frame.push(0x80 | 126);
                 frame.extend(length.to_be_bytes());
             }
-            Err(_) => {
+            (_, Err(_)) => {
                 frame.push(0x80 | 127);
                 frame.extend((payload.len() as u64).to_be_bytes());
             }
