@@ -8,6 +8,7 @@ use super::assembly::Assembly;
 use super::limits::{CONNECT_PACKET_SIZE_MAX, ConnectionPermit};
 use super::outbox::Outbox;
 use super::quotas::ConnectionMeter;
+use super::subscribe::Progress;
 use crate::peer::{Identity, Peer};
 use crate::protocol::ProtocolVersion;
 use crate::session::keep_alive::KeepAlive;
@@ -66,6 +67,8 @@ pub struct Connection {
     pub outbox: Outbox,
     /// Unhandled input, if any.
     pub assembly: Option<Box<Assembly>>,
+    /// How far the request at the front of that input has come, if it was begun.
+    pub request: Option<Box<Progress>>,
     /// When bytes last arrived.
     pub last_seen: Timestamp,
     /// When the timer armed for it fires; later ones are ignored.
@@ -112,6 +115,7 @@ impl Connection {
         Self {
             outbox: Outbox::default(),
             assembly: None,
+            request: None,
             last_seen: now,
             timer_at: None,
             stage: Stage::AwaitingConnect,

@@ -51,7 +51,10 @@ impl Engine {
 
     /// A connection whose out-buffer holds bytes, each listed once until flushed.
     pub fn next_dirty(&mut self) -> Option<ConnectionId> {
-        let id = self.clients.dirty.pop()?;
+        let Some(id) = self.clients.dirty.pop() else {
+            self.clients.flush_due = false;
+            return None;
+        };
         if let Some(connection) = self.clients.connections.get_mut(id.slot, id.generation) {
             connection.outbox.dirty = false;
         }

@@ -213,6 +213,9 @@ impl Turn {
                     return false;
                 };
                 self.handle(completion, now);
+                if !self.engine.has_budget() {
+                    return true;
+                }
             }
             if started.elapsed() > BUDGET {
                 return true;
@@ -369,7 +372,7 @@ impl Turn {
                 LaneItem::Batch(batch) => self.engine.handle_peer(from, batch, now),
                 LaneItem::Handoff(handoff) => self.adopt(*handoff, now),
             }
-            if started.elapsed() > BUDGET {
+            if started.elapsed() > BUDGET || !self.engine.has_budget() {
                 return !self.mesh.is_idle();
             }
         }
