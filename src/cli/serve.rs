@@ -89,8 +89,12 @@ fn announce(addresses: &[impl Display]) {
 /// SIGHUP: everything that can be read again without a restart. What is wrong keeps
 /// its earlier state and is told in the log.
 fn reload(broker: &BrokerHandle) {
-    tracing::info!("reloading");
+    match broker.reload_certificates() {
+        Ok(0) => {}
+        Ok(listeners) => tracing::info!(listeners, "certificates reloaded"),
+        Err(error) => tracing::error!(%error, "certificates not reloaded, the earlier ones stay"),
+    }
     if let Err(error) = broker.reload() {
-        tracing::error!(%error, "the earlier rules stay in force");
+        tracing::error!(%error, "rules not reloaded, the earlier ones stay");
     }
 }

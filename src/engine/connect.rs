@@ -297,6 +297,7 @@ impl Engine {
     ) {
         if let Some(connection) = self.clients.open_connection(id) {
             connection.version = version;
+            connection.parting = Some(reason);
             info!(client_id, peer = %connection.origin.peer, ?reason, "connection refused");
         }
         let properties = ConnAckProperties::default();
@@ -335,6 +336,7 @@ impl Engine {
         let Some(connection) = self.clients.open_connection(id) else {
             return;
         };
+        connection.parting = Some(reason);
         if connection.version == ProtocolVersion::V5 && connection.session().is_some() {
             // Spelled out where it fits [MQTT-3.14.2-3]; some clients look at the code
             // only when properties follow it.

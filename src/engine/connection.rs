@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::quotas::ConnectionMeter;
 use super::subscribe::Progress;
 use crate::peer::{Identity, Peer};
-use crate::protocol::ProtocolVersion;
+use crate::protocol::{ProtocolVersion, ReasonCode};
 use crate::session::keep_alive::KeepAlive;
 use crate::session::topic_alias::{AliasUse, InboundAliases, OutboundAliases};
 use crate::time::Timestamp;
@@ -87,6 +87,8 @@ pub struct Connection {
     pub held: Held,
     /// Whether it is listed as waiting for room in the shard's out-buffers.
     pub starves: bool,
+    /// Why the broker ends it, where the broker does: for transports with a word for it.
+    pub parting: Option<ReasonCode>,
     /// Whether the shard was told not to read.
     pub reading_paused: bool,
     /// Aliases the client set.
@@ -125,6 +127,7 @@ impl Connection {
             version: ProtocolVersion::V5,
             held: Held::default(),
             starves: false,
+            parting: None,
             reading_paused: false,
             inbound_aliases: None,
             outbound_aliases: None,

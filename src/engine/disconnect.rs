@@ -25,6 +25,8 @@ pub enum LostCause {
     EndOfStream,
     /// The kernel reported this error number.
     Io(i32),
+    /// What lies between the socket and MQTT (TLS, WebSocket, a PROXY header) failed.
+    Transport,
 }
 
 impl Engine {
@@ -80,6 +82,7 @@ impl Engine {
         let Some(connection) = self.clients.open_connection(id) else {
             return;
         };
+        connection.parting = Some(reason);
         match connection.session() {
             None => {
                 debug!(peer = %connection.origin.peer, ?reason, "closed before CONNECT");
