@@ -173,18 +173,6 @@ impl BrokerHandle {
         reports
     }
 
-    /// Reads the certificates, keys, authorities and revocation lists of all listeners
-    /// again, for connections from now on; those that are open keep what they began
-    /// with. How many listeners were renewed. It reads files: not for a thread that
-    /// must not wait.
-    ///
-    /// # Errors
-    /// The first listener with a file that is wrong, and why; then nothing changes on
-    /// any listener.
-    pub fn reload_certificates(&self) -> Result<usize, ConfigError> {
-        doors::reload(&self.certificates)
-    }
-
     /// What can be asked of the broker from other threads and tasks: publish,
     /// subscribe, list and disconnect clients. Cheap to clone.
     #[must_use]
@@ -210,6 +198,18 @@ impl BrokerHandle {
             .ask("reloading", deadline, |reply| Command::Reloaded { reply })
             .map(drop)
             .map_err(|_| ReloadError::Unresponsive)
+    }
+
+    /// Reads the certificates, keys, authorities and revocation lists of all listeners
+    /// again, for connections from now on; those that are open keep what they began
+    /// with. How many listeners were renewed. It reads files: not for a thread that
+    /// must not wait.
+    ///
+    /// # Errors
+    /// The first listener with a file that is wrong, and why; then nothing changes on
+    /// any listener.
+    pub fn reload_certificates(&self) -> Result<usize, ConfigError> {
+        doors::reload(&self.certificates)
     }
 
     /// Stops the broker in order and waits until it has: no more connections,

@@ -115,10 +115,10 @@ fn rules(
             || Arc::clone(connections),
             |most| ConnectionBudget::within(connections, most as usize),
         );
-        let (acceptor, certificates) = doors::acceptor(door, &config.limits)?;
-        reloadable.extend(certificates);
         let quotas = door.listener.quotas.unwrap_or(config.quotas);
         let quotas = Arc::new(ListenerQuotas::new(quotas));
+        let (acceptor, certificates) = doors::acceptor(door, &config.limits)?;
+        reloadable.extend(certificates);
         rules.extend(door.bindings.iter().map(|binding| Rule {
             policy: ListenerPolicy {
                 quotas: Arc::clone(&quotas),

@@ -95,6 +95,6 @@ fn reload(broker: &BrokerHandle) {
         Err(error) => tracing::error!(%error, "certificates not reloaded, the earlier ones stay"),
     }
     if let Err(error) = broker.reload() {
-        tracing::error!(%error, "rules not reloaded, the earlier ones stay in force");
+        tracing::error!(%error, "rules not reloaded, the earlier ones stay");
     }
 }

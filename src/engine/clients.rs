@@ -30,8 +30,6 @@ pub struct Clients {
     pub limits: Arc<Limits>,
     /// The counters.
     pub stats: Stats,
-    /// An out-buffer has grown so far that waiting for more gains nothing.
-    pub flush_due: bool,
     /// The hooks.
     pub chain: Arc<Chain>,
     /// What the hooks know of the sessions' clients.
@@ -40,6 +38,8 @@ pub struct Clients {
     pub inboxes: Inboxes,
     /// Whether there may be deliveries to judge.
     pub(super) judges_deliveries: bool,
+    /// An out-buffer has grown so far that waiting for more gains nothing.
+    pub flush_due: bool,
     /// Connections with something to send, each listed once.
     pub dirty: Vec<ConnectionId>,
     /// Connections to be closed by the shard.

@@ -195,10 +195,10 @@ impl Engine {
     /// chores, packets of connections. They share one budget, and take turns in having
     /// the first go at it. True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
+        self.end_gone_inboxes(now);
         self.work = 0;
         self.clients.flush_due = false;
         self.first_kind = (self.first_kind + 1) % 3;
-        self.end_gone_inboxes(now);
         for place in 0..3 {
             match (self.first_kind + place) % 3 {
                 0 => self.handle_left_items(now),
@@ -480,12 +480,8 @@ impl Engine {
         match packet {
             Packet::PubAck(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubAck, now),
             Packet::PubRec(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubRec, now),
-            Packet::PubComp(ack) => {
-                self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now)
-            }
-            Packet::PubRel(Acknowledge { packet_id, .. }) => {
-                self.on_release(id, session, *packet_id)
-            }
+            Packet::PubComp(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now),
+            Packet::PubRel(Acknowledge { packet_id, .. }) => self.on_release(id, session, *packet_id),
             Packet::PingReq => self.clients.send(id, &Packet::PingResp), // [MQTT-3.12.4-1]
             Packet::Disconnect(disconnect) => {
                 return self

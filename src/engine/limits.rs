@@ -155,13 +155,13 @@ pub struct Limits {
     pub lane_credit: u64,
     /// Packets of one connection per visit ([`PACKETS_PER_VISIT`]).
     pub packets_per_visit: usize,
+    /// How long a hook may take to answer a question; then the answer is no. All
+    /// questions about one packet share the time.
+    pub verdict_timeout: Duration,
     /// Deliveries caused by one connection per visit ([`DELIVERIES_PER_VISIT`]).
     pub deliveries_per_visit: usize,
     /// Deliveries per pass ([`DELIVERIES_PER_PASS`]).
     pub deliveries_per_pass: usize,
-    /// How long a hook may take to answer a question; then the answer is no. All
-    /// questions about one packet share the time.
-    pub verdict_timeout: Duration,
     /// Topics that a retained replay looks at per visit
     /// ([`RETAINED_STEPS_PER_VISIT`]).
     pub retained_steps_per_visit: usize,
@@ -190,9 +190,9 @@ impl Default for Limits {
             shard_queued_bytes: 1 << 30,
             lane_credit: LANE_CREDIT,
             packets_per_visit: PACKETS_PER_VISIT,
+            verdict_timeout: VERDICT_TIMEOUT,
             deliveries_per_visit: DELIVERIES_PER_VISIT,
             deliveries_per_pass: DELIVERIES_PER_PASS,
-            verdict_timeout: VERDICT_TIMEOUT,
             retained_steps_per_visit: RETAINED_STEPS_PER_VISIT,
         }
     }

@@ -42,8 +42,8 @@ pub struct Progress {
     reasons: Vec<u8>,
     /// What the answer waits for.
     waits: Waits,
-    /// What hooks have decided about the filters of a SUBSCRIBE; empty without them.
-    decided: Vec<Decision>,
+    /// When hooks must have answered all questions about it, once there was one.
+    deadline: Option<Timestamp>,
 }
 
 impl Engine {
@@ -63,13 +63,6 @@ impl Engine {
         }
         let subscribe = Subscribe::decode(version, frame).map_err(fault)?;
         visit.spend(frame.body.len() / BYTES_DECODED_PER_DELIVERY);
-        let mut decided = Vec::new();
-        if self.chain.phases().any_of(Phases::AUTHORIZE_SUBSCRIBE) {
-            let Some(all) = self.judge_subscribe(id, slot, &subscribe.filters, now) else {
-                return Ok(Flow::Wait);
-            };
-            decided = all;
-        }
         let requests = subscribe.filters.iter();
         let bytes: usize = requests.map(SubscriptionRequest::encoded_len).sum();
         let progress = Progress {
@@ -78,7 +71,7 @@ impl Engine {
             handled: frame.body.len() - bytes,
             reasons: Vec::with_capacity(subscribe.filters.len()),
             waits: Waits::new(),
-            decided,
+            deadline: None,
         };
         let requests = subscribe.filters.into_iter().map(Ok);
         self.go_on_subscribing((id, slot), requests, progress, visit, now)
@@ -97,7 +90,25 @@ impl Engine {
             if let Some(flow) = self.must_wait(id, request.filter, visit) {
                 return Ok(self.keep_progress(id, progress, flow));
             }
-            let reason = self.grant(slot, &request, &mut progress);
+            let subscription_id = progress.subscription_id;
+            let judged = self.judge_filter(id, slot, &request, &mut progress.deadline, now);
+            let Some(decision) = judged else {
+                return Ok(self.keep_progress(id, progress, Flow::Wait));
+            };
+            let reason = if let Decision::Deny(reason) = decision {
+                self.clients.stats.denied_subscribes += 1;
+                reason
+            } else {
+                if decision == Decision::AllowFiltered {
+                    self.clients.profiles.filter(slot);
+                }
+                self.add_subscription(slot, &request, subscription_id, &mut progress.waits)
+            };
+            if !reason.is_error() {
+                self.tell_subscriber(slot, |hook, client| {
+                    hook.subscribed(client, request.filter.as_str(), request.options.qos);
+                });
+            }
             progress.reasons.push(reason as u8);
             progress.handled += request.encoded_len();
             visit.spend(FILTER_WORK + request.filter.as_str().len());
@@ -110,32 +121,6 @@ impl Engine {
         self.owe_request(id, slot, progress.waits, &Packet::SubAck(suback));
         self.pump_session(id, slot, now);
         Ok(Flow::Continue)
-    }
-
-    /// Subscribes to the next filter of a request, unless hooks have decided otherwise.
-    fn grant(
-        &mut self,
-        slot: u32,
-        request: &SubscriptionRequest<'_>,
-        progress: &mut Progress,
-    ) -> ReasonCode {
-        match progress.decided.get(progress.reasons.len()) {
-            Some(Decision::Deny(reason)) => {
-                self.clients.stats.denied_subscribes += 1;
-                return *reason;
-            }
-            Some(Decision::AllowFiltered) => self.clients.profiles.filter(slot),
-            Some(Decision::Allow) | None => {}
-        }
-        let subscription_id = progress.subscription_id;
-        let reason = self.add_subscription(slot, request, subscription_id, &mut progress.waits);
-        if !reason.is_error() {
-            let granted = request.options.qos;
-            self.tell_subscriber(slot, |hook, client| {
-                hook.subscribed(client, request.filter.as_str(), granted);
-            });
-        }
-        reason
     }
 
     /// Tells hooks of a session's subscriptions.
@@ -289,7 +274,7 @@ impl Engine {
             handled: frame.body.len() - bytes,
             reasons: Vec::with_capacity(unsubscribe.filters.len()),
             waits: Waits::new(),
-            decided: Vec::new(),
+            deadline: None,
         };
         let filters = unsubscribe.filters.into_iter().map(Ok);
         self.go_on_unsubscribing((id, slot), filters, progress, visit)
@@ -308,6 +293,11 @@ impl Engine {
                 return Ok(self.keep_progress(id, progress, flow));
             }
             let reason = self.end_subscription(slot, filter, &mut progress.waits);
+            if reason == ReasonCode::Success {
+                self.tell_subscriber(slot, |hook, client| {
+                    hook.unsubscribed(client, filter.as_str());
+                });
+            }
             progress.reasons.push(reason as u8);
             progress.handled += encoded_len(&filter);
             visit.spend(FILTER_WORK + filter.as_str().len());
@@ -343,13 +333,11 @@ impl Engine {
         } else if known && !planted {
             self.remove_from_index(slot, filter);
         }
-        if !known {
-            return ReasonCode::NoSubscriptionExisted;
+        if known {
+            ReasonCode::Success
+        } else {
+            ReasonCode::NoSubscriptionExisted
         }
-        self.tell_subscriber(slot, |hook, client| {
-            hook.unsubscribed(client, filter.as_str());
-        });
-        ReasonCode::Success
     }
 
     /// A session leaves a group, wherever that lives.

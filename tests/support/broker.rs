@@ -88,17 +88,17 @@ impl Broker {
         })
     }
 
-    /// How clients reach it.
-    pub fn way(&self) -> &Way {
-        &self.way
-    }
-
     /// A broker that listens there, whoever runs it.
     pub fn at(address: SocketAddr) -> Self {
         Self {
             way: Way::Tcp(address),
             process: None,
         }
+    }
+
+    /// How clients reach it.
+    pub fn way(&self) -> &Way {
+        &self.way
     }
 
     /// Whether it was started here, from this crate.
