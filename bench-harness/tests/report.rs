@@ -56,6 +56,7 @@ fn result(name: &str, rates: &[u64]) -> StoredResult {
         version: None,
         address: "127.0.0.1:1883".to_owned(),
         mqtt: "5.0".to_owned(),
+        transport: None,
     };
     let settings = [("qos".to_owned(), "1".to_owned())].into_iter();
     let runs = rates.iter().map(|rate| run(*rate)).collect();
@@ -170,7 +171,7 @@ fn the_picture_has_a_panel_per_way_of_measuring_and_a_curve_per_broker() {
     let picture = picture::picture(&results, "All & sundry").expect("histograms are whole");
     let picture = picture.expect("there are latencies");
     assert_eq!(texts_of(&picture, "title"), ["All &amp; sundry"]);
-    assert_eq!(texts_of(&picture, "about"), ["fan-out, MQTT 5.0"]);
+    assert_eq!(texts_of(&picture, "about"), ["fan-out, MQTT 5.0, TCP"]);
     assert_eq!(texts_of(&picture, "panel"), ["QoS 0", "QoS 1"]);
     let names = ["one", "&lt;two&gt;", "bare kernel, 64 per send"];
     assert_eq!(texts_of(&picture, "name"), names);
