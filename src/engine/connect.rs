@@ -133,6 +133,10 @@ impl Engine {
     /// Finds or makes the session; tells whether it was there [MQTT-3.2.2-2].
     fn open_session(&mut self, client_id: &str, clean_start: bool, now: Timestamp) -> (u32, bool) {
         if let Some(slot) = self.clients.sessions.find(client_id) {
+            // What was due by now has happened before, though nobody had time for it.
+            self.settle_absence(slot, now);
+        }
+        if let Some(slot) = self.clients.sessions.find(client_id) {
             let kept = self
                 .clients
                 .sessions

@@ -7,6 +7,7 @@
 use super::assembly::Assembly;
 use super::limits::{CONNECT_PACKET_SIZE_MAX, ConnectionPermit};
 use super::outbox::Outbox;
+use super::subscribe::Progress;
 use crate::peer::{Identity, Peer};
 use crate::protocol::ProtocolVersion;
 use crate::session::keep_alive::KeepAlive;
@@ -61,6 +62,8 @@ pub struct Connection {
     pub outbox: Outbox,
     /// Unhandled input, if any.
     pub assembly: Option<Box<Assembly>>,
+    /// How far the request at the front of that input has come, if it was begun.
+    pub request: Option<Box<Progress>>,
     /// When bytes last arrived.
     pub last_seen: Timestamp,
     /// When the timer armed for it fires; later ones are ignored.
@@ -103,6 +106,7 @@ impl Connection {
         Self {
             outbox: Outbox::default(),
             assembly: None,
+            request: None,
             last_seen: now,
             timer_at: None,
             stage: Stage::AwaitingConnect,

@@ -6,8 +6,10 @@
 use tracing::{debug, info};
 
 use super::Engine;
+use super::chores::Ending;
 use super::connection::Stage;
 use super::input::Fault;
+use super::limits::SESSION_WORK;
 use super::planted::{Fault as Planted, is_planted};
 use super::timers::Timer;
 use crate::ids::{ConnectionId, SessionId};
@@ -22,6 +24,8 @@ pub enum LostCause {
     EndOfStream,
     /// The kernel reported this error number.
     Io(i32),
+    /// What lies between the socket and MQTT (TLS, WebSocket, a PROXY header) failed.
+    Transport,
 }
 
 impl Engine {
@@ -112,9 +116,20 @@ impl Engine {
         self.attend_absence(slot, now);
     }
 
+    /// Does what is due for a session without a connection, as soon as there is budget
+    /// for it and room: a multitude may be lost at once, and each with a will.
+    pub(super) fn attend_absence(&mut self, slot: u32, now: Timestamp) {
+        if self.has_budget() && self.has_room_for_wills() {
+            self.settle_absence(slot, now);
+        } else if let Some(id) = self.clients.sessions.id_of(slot) {
+            self.chores.put_off(id);
+        }
+    }
+
     /// Does what is due for a session without a connection, and arms a timer for
     /// what is due later.
-    fn attend_absence(&mut self, slot: u32, now: Timestamp) {
+    pub(super) fn settle_absence(&mut self, slot: u32, now: Timestamp) {
+        self.work += SESSION_WORK;
         let Some(session) = self.clients.sessions.at_mut(slot) else {
             return;
         };
@@ -194,11 +209,14 @@ impl Engine {
         let Some(id) = self.clients.sessions.id_of(slot) else {
             return;
         };
-        self.drop_replays(slot);
-        self.drop_subscriptions(slot);
-        let Some(mut session) = self.clients.sessions.remove(slot) else {
+        let replays = self.take_replays(slot);
+        self.leave_groups(slot);
+        let Some(mut session) = self.clients.sessions.end(slot) else {
             return;
         };
+        let names = std::mem::take(&mut session.subscriptions);
+        self.chores.put_off_ending(Ending::new(id, names, replays));
+        self.finish_endings();
         self.clients.queued_total -= session.outbound.queued_bytes();
         if let Some(will) = session.will.take() {
             self.publish_will(*will, now); // [MQTT-3.1.3-9]: with the session at the latest

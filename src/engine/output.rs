@@ -3,7 +3,7 @@
 //! Owns nothing. Pure. The order of the calls is on the engine's front page.
 
 use super::Engine;
-use super::connection::Connection;
+use super::connection::{Connection, Origin};
 use super::input::Arrival;
 use super::outbox::Outbox;
 use super::peer::PeerBatch;
@@ -51,7 +51,10 @@ impl Engine {
 
     /// A connection whose out-buffer holds bytes, each listed once until flushed.
     pub fn next_dirty(&mut self) -> Option<ConnectionId> {
-        let id = self.clients.dirty.pop()?;
+        let Some(id) = self.clients.dirty.pop() else {
+            self.clients.flush_due = false;
+            return None;
+        };
         if let Some(connection) = self.clients.connections.get_mut(id.slot, id.generation) {
             connection.outbox.dirty = false;
         }
@@ -64,6 +67,13 @@ impl Engine {
             .connections
             .get_mut(id.slot, id.generation)
             .map(|connection| &mut connection.outbox)
+    }
+
+    /// Where a connection came from.
+    #[must_use]
+    pub fn origin(&self, id: ConnectionId) -> Option<Origin> {
+        let connection = self.clients.connections.get(id.slot, id.generation)?;
+        Some(connection.origin)
     }
 
     /// The out-buffer of a connection has just become empty.

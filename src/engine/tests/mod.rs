@@ -8,6 +8,7 @@
 mod bounds;
 mod cuts;
 mod expiry;
+mod multitudes;
 mod replays;
 mod schedules;
 mod sessions;

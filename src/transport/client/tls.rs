@@ -13,7 +13,9 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use crate::transport::tls::{Document, ServerCertificate, TlsError, certificates, private_key};
+use crate::transport::tls::{
+    Document, ServerCertificate, TlsError, certificates, private_key, unusable_certificate,
+};
 
 /// How a client speaks TLS.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -76,7 +78,7 @@ impl TlsClient {
             None => builder.with_no_client_auth(),
             Some(own) => builder
                 .with_client_auth_cert(certificates(&own.chain)?, private_key(&own.key)?)
-                .map_err(|error| TlsError::new(&own.key.name, error.to_string()))?,
+                .map_err(|error| TlsError::new(&own.chain.name, unusable_certificate(&error)))?,
         };
         config.alpn_protocols.clone_from(&settings.alpn);
         let server_name = ServerName::try_from(settings.server_name.clone())

@@ -67,7 +67,7 @@ impl Both {
         }
     }
 
-    fn to_server(
+    fn client_sent(
         &mut self,
         wire: &[u8],
         cut: &mut dyn FnMut() -> usize,
@@ -75,7 +75,7 @@ impl Both {
         feed(&mut self.server, &mut self.delivered, wire, cut)
     }
 
-    fn to_client(
+    fn server_sent(
         &mut self,
         wire: &[u8],
         cut: &mut dyn FnMut() -> usize,
@@ -97,9 +97,9 @@ impl Both {
         loop {
             let (mut there, mut back) = (Vec::new(), Vec::new());
             self.client.take_output(&mut there);
-            let heard = self.to_server(&there, cut);
+            let heard = self.client_sent(&there, cut);
             self.server.take_output(&mut back);
-            let answered = self.to_client(&back, cut);
+            let answered = self.server_sent(&back, cut);
             heard?;
             answered?;
             if there.is_empty() && back.is_empty() {
@@ -137,18 +137,18 @@ proptest! {
         for message in &messages {
             both.client.send(message, &mut there).expect("open");
         }
-        both.to_server(&there, &mut cut).expect("heard");
+        both.client_sent(&there, &mut cut).expect("heard");
         for message in &messages {
             both.server.send(message, &mut back).expect("open");
         }
-        both.to_client(&back, &mut cut).expect("heard");
+        both.server_sent(&back, &mut cut).expect("heard");
         let all = messages.concat();
         prop_assert_eq!(&both.delivered.bytes, &all);
         prop_assert_eq!(&both.received, &all);
 
         let mut wire = Vec::new();
         both.server.close(CloseReason::GoingAway, &mut wire);
-        let ended = both.to_client(&wire, &mut cut);
+        let ended = both.server_sent(&wire, &mut cut);
         prop_assert_eq!(matches!(ended, Err(TransportError::Ended)), tls || web);
     }
 }
@@ -168,10 +168,10 @@ fn a_client_is_told_why_there_is_no_websocket() {
     let mut both = Both::new(&(acceptor, connector));
     let mut request = Vec::new();
     both.client.take_output(&mut request);
-    let _ = both.to_server(&request, &mut whole);
+    let _ = both.client_sent(&request, &mut whole);
     let mut answer = Vec::new();
     both.server.take_output(&mut answer);
-    let told = both.to_client(&answer, &mut || 1).expect_err("refused");
+    let told = both.server_sent(&answer, &mut || 1).expect_err("refused");
     let TransportError::Answer(AnswerError::Refused { status, reason }) = told else {
         panic!("{told}");
     };

@@ -5,6 +5,7 @@
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::{CertificateError, Error};
 
 /// A file that was read.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,6 +40,19 @@ impl TlsError {
             reason: reason.into(),
         }
     }
+}
+
+/// What rustls has against a certificate, in words that help.
+pub(in crate::transport) fn unusable(error: &Error) -> String {
+    // The commonest one: `openssl x509 -req` without extensions makes version 1.
+    if matches!(error, Error::InvalidCertificate(CertificateError::Other(_)))
+        && error.to_string().contains("UnsupportedCertVersion")
+    {
+        return "the certificate is of X.509 version 1; make one of version 3 \
+                (openssl x509 -req with -extfile, subjectAltName in it)"
+            .to_owned();
+    }
+    error.to_string()
 }
 
 fn broken(document: &Document, error: &pem::Error) -> TlsError {

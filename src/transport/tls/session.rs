@@ -276,6 +276,10 @@ impl<M: Machine> Session<M> {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else the state is, it is not the one to write in"
+    )]
     fn write(
         &mut self,
         wire: &mut Vec<u8>,
