@@ -220,12 +220,23 @@ fn the_markdown_table_has_a_row_per_broker_and_marks_the_best() {
     ];
     let metrics = ["deliveries_per_second".to_owned()];
     let table = markdown::table(&results, &metrics).expect("all have it");
-    let expected = "| broker | QoS 0: deliveries/s | QoS 1: deliveries/s |\n\
+    let expected = "| broker | QoS 0 | QoS 1 |\n\
                     | --- | ---: | ---: |\n\
                     | one | 10 | **10** |\n\
                     | two | **1,200** | - |\n\
                     | bare kernel, 1 message per send | 5,000 | - |\n";
     assert_eq!(table, expected);
+    let two = [
+        "deliveries_per_second".to_owned(),
+        "latency_p50_us".to_owned(),
+    ];
+    let table = markdown::table(&results[..1], &two).expect("it has both");
+    assert!(
+        table.starts_with("| broker | deliveries/s | latency p50, us |\n"),
+        "{table}"
+    );
+    let table = markdown::table(&results, &two).expect("all have both");
+    assert!(table.starts_with("| broker | QoS 0: deliveries/s | QoS 0: latency p50, us | QoS 1: "));
     let wrong = markdown::table(&results, &["speed".to_owned()]).expect_err("there is none");
     assert!(
         wrong.starts_with("no result has the metric speed; there are broker_cpu_us"),

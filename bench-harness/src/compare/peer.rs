@@ -10,13 +10,14 @@ use serde::Deserialize;
 use super::words;
 
 /// The files in `peers/`.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     include_str!("../../peers/ringmq.toml"),
     include_str!("../../peers/ringmq-defaults.toml"),
     include_str!("../../peers/mosquitto.toml"),
     include_str!("../../peers/rumqttd.toml"),
     include_str!("../../peers/flashmq.toml"),
     include_str!("../../peers/nanomq.toml"),
+    include_str!("../../peers/nats.toml"),
 ];
 
 /// A broker that is known by name.
