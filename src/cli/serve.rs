@@ -22,7 +22,8 @@ pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
         .map_err(not_started)?;
     let mut builder = Broker::builder()
         .allow_anonymous(settings.allow_anonymous)
-        .limits(settings.limits);
+        .limits(settings.limits)
+        .quotas(settings.quotas);
     for listener in listeners(settings.listeners)? {
         builder = builder.listener(listener);
     }
@@ -92,5 +93,8 @@ fn reload(broker: &BrokerHandle) {
         Ok(0) => {}
         Ok(listeners) => tracing::info!(listeners, "certificates reloaded"),
         Err(error) => tracing::error!(%error, "certificates not reloaded, the earlier ones stay"),
+    }
+    if let Err(error) = broker.reload() {
+        tracing::error!(%error, "rules not reloaded, the earlier ones stay in force");
     }
 }

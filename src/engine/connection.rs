@@ -7,9 +7,10 @@
 use super::assembly::Assembly;
 use super::limits::{CONNECT_PACKET_SIZE_MAX, ConnectionPermit};
 use super::outbox::Outbox;
+use super::quotas::ConnectionMeter;
 use super::subscribe::Progress;
 use crate::peer::{Identity, Peer};
-use crate::protocol::ProtocolVersion;
+use crate::protocol::{ProtocolVersion, ReasonCode};
 use crate::session::keep_alive::KeepAlive;
 use crate::session::topic_alias::{AliasUse, InboundAliases, OutboundAliases};
 use crate::time::Timestamp;
@@ -45,6 +46,10 @@ pub struct Held {
     pub by_budget: bool,
     /// The broker is stopping, and its next packet is a publication or a request.
     pub by_stop: bool,
+    /// A hook was asked about its next packet and has not answered yet.
+    pub by_verdict: bool,
+    /// It publishes faster than it may.
+    pub by_rate: bool,
 }
 
 impl Held {
@@ -82,6 +87,8 @@ pub struct Connection {
     pub held: Held,
     /// Whether it is listed as waiting for room in the shard's out-buffers.
     pub starves: bool,
+    /// Why the broker ends it, where the broker does: for transports with a word for it.
+    pub parting: Option<ReasonCode>,
     /// Whether the shard was told not to read.
     pub reading_paused: bool,
     /// Aliases the client set.
@@ -92,6 +99,10 @@ pub struct Connection {
     pub origin: Origin,
     /// What the peer's certificate says of it.
     pub identity: Option<Box<Identity>>,
+    /// Whether its CONNECT was counted against its listener's rate.
+    pub rate_checked: bool,
+    /// What its PUBLISH packets are counted on, where they are bounded.
+    pub meter: Option<Box<ConnectionMeter>>,
     /// Its place in the count of connections, until it leaves for another shard.
     pub permit: Option<ConnectionPermit>,
 }
@@ -116,11 +127,14 @@ impl Connection {
             version: ProtocolVersion::V5,
             held: Held::default(),
             starves: false,
+            parting: None,
             reading_paused: false,
             inbound_aliases: None,
             outbound_aliases: None,
             origin,
             identity: None,
+            rate_checked: false,
+            meter: None,
             permit: Some(permit),
         }
     }

@@ -8,6 +8,7 @@ use super::input::Arrival;
 use super::outbox::Outbox;
 use super::peer::PeerBatch;
 use crate::ids::{ConnectionId, ShardId};
+use crate::protocol::ReasonCode;
 use crate::time::Timestamp;
 
 impl Engine {
@@ -76,6 +77,13 @@ impl Engine {
         Some(connection.origin)
     }
 
+    /// Why the broker ends a connection, where the broker does.
+    #[must_use]
+    pub fn parting(&self, id: ConnectionId) -> Option<ReasonCode> {
+        let connection = self.clients.connections.get(id.slot, id.generation)?;
+        connection.parting
+    }
+
     /// The out-buffer of a connection has just become empty.
     pub fn handle_flushed(&mut self, id: ConnectionId, now: Timestamp) {
         self.clients.settle_outbox(id);
@@ -106,6 +114,8 @@ impl Engine {
 
     /// The descriptor of a connection is gone: its place may be used again.
     pub fn release(&mut self, id: ConnectionId) {
+        self.candidates.take(id);
+        self.questions.forget(id);
         self.clients.release(id);
     }
 

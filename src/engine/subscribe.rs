@@ -11,6 +11,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Engine;
+use super::decisions::Decision;
 use super::input::{Fault, Flow, Visit, fault};
 use super::limits::{
     FILTER_WORK, SHARED_SUBSCRIPTIONS_MAX, SUBSCRIPTION_BYTES_MAX, WILDCARD_SHAPES_MAX,
@@ -18,6 +19,7 @@ use super::limits::{
 use super::peer::{PeerItem, RANK_PUBLISH};
 use super::planted::{Fault as Planted, is_planted};
 use super::replay::Replay;
+use crate::hooks::{Client, Hook, Phases};
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{
     DecodeError, Frame, Packet, PacketId, ProtocolVersion, QoS, ReasonCode, ReasonProperties,
@@ -40,6 +42,8 @@ pub struct Progress {
     reasons: Vec<u8>,
     /// What the answer waits for.
     waits: Waits,
+    /// What hooks have decided about the filters of a SUBSCRIBE; empty without them.
+    decided: Vec<Decision>,
 }
 
 impl Engine {
@@ -59,6 +63,13 @@ impl Engine {
         }
         let subscribe = Subscribe::decode(version, frame).map_err(fault)?;
         visit.spend(frame.body.len() / BYTES_DECODED_PER_DELIVERY);
+        let mut decided = Vec::new();
+        if self.chain.phases().any_of(Phases::AUTHORIZE_SUBSCRIBE) {
+            let Some(all) = self.judge_subscribe(id, slot, &subscribe.filters, now) else {
+                return Ok(Flow::Wait);
+            };
+            decided = all;
+        }
         let requests = subscribe.filters.iter();
         let bytes: usize = requests.map(SubscriptionRequest::encoded_len).sum();
         let progress = Progress {
@@ -67,6 +78,7 @@ impl Engine {
             handled: frame.body.len() - bytes,
             reasons: Vec::with_capacity(subscribe.filters.len()),
             waits: Waits::new(),
+            decided,
         };
         let requests = subscribe.filters.into_iter().map(Ok);
         self.go_on_subscribing((id, slot), requests, progress, visit, now)
@@ -85,9 +97,7 @@ impl Engine {
             if let Some(flow) = self.must_wait(id, request.filter, visit) {
                 return Ok(self.keep_progress(id, progress, flow));
             }
-            let subscription_id = progress.subscription_id;
-            let reason =
-                self.add_subscription(slot, &request, subscription_id, &mut progress.waits);
+            let reason = self.grant(slot, &request, &mut progress);
             progress.reasons.push(reason as u8);
             progress.handled += request.encoded_len();
             visit.spend(FILTER_WORK + request.filter.as_str().len());
@@ -100,6 +110,42 @@ impl Engine {
         self.owe_request(id, slot, progress.waits, &Packet::SubAck(suback));
         self.pump_session(id, slot, now);
         Ok(Flow::Continue)
+    }
+
+    /// Subscribes to the next filter of a request, unless hooks have decided otherwise.
+    fn grant(
+        &mut self,
+        slot: u32,
+        request: &SubscriptionRequest<'_>,
+        progress: &mut Progress,
+    ) -> ReasonCode {
+        match progress.decided.get(progress.reasons.len()) {
+            Some(Decision::Deny(reason)) => {
+                self.clients.stats.denied_subscribes += 1;
+                return *reason;
+            }
+            Some(Decision::AllowFiltered) => self.clients.profiles.filter(slot),
+            Some(Decision::Allow) | None => {}
+        }
+        let subscription_id = progress.subscription_id;
+        let reason = self.add_subscription(slot, request, subscription_id, &mut progress.waits);
+        if !reason.is_error() {
+            let granted = request.options.qos;
+            self.tell_subscriber(slot, |hook, client| {
+                hook.subscribed(client, request.filter.as_str(), granted);
+            });
+        }
+        reason
+    }
+
+    /// Tells hooks of a session's subscriptions.
+    fn tell_subscriber(&self, slot: u32, tell: impl Fn(&dyn Hook, &Client)) {
+        if self.chain.phases().any_of(Phases::SUBSCRIPTIONS)
+            && let Some(profile) = self.clients.profiles.get(slot)
+        {
+            self.chain
+                .tell(Phases::SUBSCRIPTIONS, |hook| tell(hook, &profile.client));
+        }
     }
 
     /// Whether a request has to wait before this filter: the visit's budget is used
@@ -141,7 +187,7 @@ impl Engine {
     }
 
     /// One filter of a SUBSCRIBE: the granted QoS, or why not [MQTT-3.9.3-2].
-    fn add_subscription(
+    pub(super) fn add_subscription(
         &mut self,
         slot: u32,
         request: &SubscriptionRequest<'_>,
@@ -149,7 +195,7 @@ impl Engine {
         waits: &mut Waits,
     ) -> ReasonCode {
         let SubscriptionRequest { filter, options } = *request;
-        let maximum = self.limits.max_subscriptions;
+        let maximum = self.subscriptions_of(slot);
         if !self.topic_within_limits(filter.as_str()) {
             return ReasonCode::TopicFilterInvalid;
         }
@@ -243,6 +289,7 @@ impl Engine {
             handled: frame.body.len() - bytes,
             reasons: Vec::with_capacity(unsubscribe.filters.len()),
             waits: Waits::new(),
+            decided: Vec::new(),
         };
         let filters = unsubscribe.filters.into_iter().map(Ok);
         self.go_on_unsubscribing((id, slot), filters, progress, visit)
@@ -296,11 +343,13 @@ impl Engine {
         } else if known && !planted {
             self.remove_from_index(slot, filter);
         }
-        if known {
-            ReasonCode::Success
-        } else {
-            ReasonCode::NoSubscriptionExisted
+        if !known {
+            return ReasonCode::NoSubscriptionExisted;
         }
+        self.tell_subscriber(slot, |hook, client| {
+            hook.unsubscribed(client, filter.as_str());
+        });
+        ReasonCode::Success
     }
 
     /// A session leaves a group, wherever that lives.

@@ -10,6 +10,7 @@ use std::mem;
 use std::os::fd::AsFd as _;
 
 use super::connection::{BROKEN, CLOSING, POLLING, SENDING, WRAPPED};
+use super::goodbye::goodbye;
 use super::ring::SEND_BATCH;
 use super::turn::Turn;
 use crate::ids::ConnectionId;
@@ -104,11 +105,12 @@ impl Turn {
         if connection.has(POLLING | BROKEN) {
             return;
         }
+        let closing = connection.has(WRAPPED) && connection.has(CLOSING);
+        let goodbye = closing.then(|| goodbye(self.engine.parting(id)));
         let Some(outbox) = self.engine.outbox(id) else {
             return;
         };
         let bytes = if connection.has(WRAPPED) {
-            let goodbye = connection.has(CLOSING).then(|| self.stopping.goodbye());
             self.wraps.load(id.slot, outbox, goodbye)
         } else {
             outbox.pending()

@@ -13,7 +13,6 @@ use super::command::{Census, Command, ShardReport};
 use super::turn::Turn;
 use crate::engine::StopPhase;
 use crate::time::Timestamp;
-use crate::transport::CloseReason;
 
 /// The phases under way on this shard.
 #[derive(Default)]
@@ -31,15 +30,6 @@ pub(super) struct Stopping {
 impl Stopping {
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.disconnecting.as_ref().map(|(until, _)| *until)
-    }
-
-    /// Why a connection is closed, for transports that say so. What MQTT has to say
-    /// was said in MQTT.
-    pub(super) fn goodbye(&self) -> CloseReason {
-        match self.linger {
-            Some(_) => CloseReason::GoingAway,
-            None => CloseReason::Normal,
-        }
     }
 
     /// How long a closing connection may drain.
@@ -92,6 +82,12 @@ impl Turn {
                     engine: self.engine.stats(),
                 });
             }
+            Command::Verdict { ticket, answer } => self.engine.handle_verdict(ticket, answer, now),
+            Command::Reloaded { reply } => {
+                self.engine.handle_reload();
+                let _ = reply.send(());
+            }
+            Command::Request(request) => self.oblige(request, now),
             Command::Exit => self.stopping.exit = true,
         }
     }

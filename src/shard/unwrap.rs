@@ -24,6 +24,10 @@ use crate::transport::{Incoming, Transport, TransportError};
 /// costs time but no memory.
 const WAITING_BYTES_MAX: usize = 16 << 20;
 
+/// Bytes of the buffer for unwrapped bytes that are kept: a receive and what a record
+/// had left before it.
+const PLAIN_BYTES_KEPT: usize = 2 * super::buffer_pool::BUFFER_BYTES as usize;
+
 /// TLS handshakes that have arrived and wait for their turn, first come first served.
 #[derive(Default)]
 pub(super) struct Handshakes {
@@ -65,8 +69,8 @@ impl Turn {
             connection.set(QUEUED);
             return;
         }
-        let engine = &mut self.engine;
-        let result = receive(&mut wrapped.transport, engine, id, bytes, now);
+        let (plain, engine) = (&mut self.plain, &mut self.engine);
+        let result = receive(&mut wrapped.transport, plain, engine, id, bytes, now);
         self.received_wrapped(id, result, now);
     }
 
@@ -86,8 +90,8 @@ impl Turn {
             if over {
                 continue;
             }
-            let engine = &mut self.engine;
-            let result = receive(&mut wrapped.transport, engine, id, &mut bytes, now);
+            let (plain, engine) = (&mut self.plain, &mut self.engine);
+            let result = receive(&mut wrapped.transport, plain, engine, id, &mut bytes, now);
             self.received_wrapped(id, result, now);
             self.read(id, false);
             break;
@@ -137,18 +141,27 @@ impl Turn {
     }
 }
 
-/// Unwraps bytes and hands them to the engine.
+/// Unwraps bytes and hands what they hold to the engine, in one piece: what comes
+/// together is handled together, however many frames and records it came in, and one
+/// visit's budget bounds it.
 fn receive(
     transport: &mut Transport,
+    plain: &mut Vec<u8>,
     engine: &mut crate::engine::Engine,
     id: ConnectionId,
     bytes: &mut [u8],
     now: Timestamp,
 ) -> Result<(), TransportError> {
-    transport.receive(bytes, &mut |incoming| match incoming {
+    let result = transport.receive(bytes, &mut |incoming| match incoming {
         Incoming::Established(facts) => {
             engine.handle_established(id, facts.peer.map(Peer::from), facts.identity);
         }
-        Incoming::Bytes(bytes) => engine.handle_bytes(id, bytes, now),
-    })
+        Incoming::Bytes(bytes) => plain.extend_from_slice(bytes),
+    });
+    if !plain.is_empty() {
+        engine.handle_bytes(id, plain, now);
+        plain.clear();
+        plain.shrink_to(PLAIN_BYTES_KEPT);
+    }
+    result
 }

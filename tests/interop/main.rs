@@ -1,4 +1,5 @@
-//! Foreign clients against the real broker: paho, mosquitto's tools, rumqttc and MQTT.js.
+//! Foreign clients against the real broker: paho, mosquitto's tools, rumqttc and MQTT.js, and
+//! browsers.
 //!
 //! One test per client, protocol version and number of shards; each runs every
 //! scenario of its client and names the ones that failed. A client that is not
@@ -8,6 +9,7 @@
 #[path = "../support/authority.rs"]
 mod authority;
 mod broker;
+mod browser;
 mod foreign;
 mod mosquitto;
 #[path = "../broker/process.rs"]
@@ -70,4 +72,15 @@ over_transports! {
     mqttjs_over_wss: crate::foreign::mqttjs_over, "5.0", "wss";
     mosquitto_over_tls: crate::mosquitto::run_over, "5.0", "tls";
     mosquitto_over_unix: crate::mosquitto::run_over, "3.1.1", "unix";
+}
+
+#[test]
+fn chromium() {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    browser::run("chrome", "RINGMQ_CHROMIUM", &names);
+}
+
+#[test]
+fn firefox() {
+    browser::run("firefox", "RINGMQ_FIREFOX", &["firefox-esr", "firefox"]);
 }

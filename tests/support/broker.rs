@@ -93,6 +93,14 @@ impl Broker {
         &self.way
     }
 
+    /// A broker that listens there, whoever runs it.
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            way: Way::Tcp(address),
+            process: None,
+        }
+    }
+
     /// Whether it was started here, from this crate.
     pub fn is_ours(&self) -> bool {
         self.process.is_some()

@@ -213,6 +213,19 @@ fn the_close_frame_says_why() {
         4,
     ]);
     assert_eq!(large.expect_close(), 1009, "a frame of a terabyte");
+    let mut second = open();
+    second.send(0x80 | BINARY, &Connect::v5("again").encode());
+    assert_eq!(second.expect_close(), 1002, "a second CONNECT");
+    let mut old = Raw::open(broker.address());
+    old.send(0x80 | BINARY, &Connect::v311("twice").encode());
+    assert_eq!(old.frame().0, BINARY);
+    let mut taken = Raw::open(broker.address());
+    taken.send(0x80 | BINARY, &Connect::v311("twice").encode());
+    assert_eq!(
+        old.expect_close(),
+        1008,
+        "taken over, which MQTT 3 cannot say"
+    );
     let stays = open();
     broker.stop();
     assert_eq!(stays.expect_close(), 1001, "the broker stops");

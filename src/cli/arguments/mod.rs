@@ -11,6 +11,7 @@ mod listener_options;
 mod listeners;
 mod property;
 mod publish;
+mod quotas;
 mod raw;
 mod serve;
 mod subscribe;

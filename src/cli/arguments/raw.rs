@@ -54,6 +54,8 @@ pub(super) struct RawServe {
     pub(super) listeners: super::listeners::RawListeners,
     #[command(flatten)]
     pub(super) limits: super::limits::RawLimits,
+    #[command(flatten)]
+    pub(super) quotas: super::quotas::RawQuotas,
 }
 
 #[derive(Args, Debug, Default)]

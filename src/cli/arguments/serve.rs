@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::limits::{ANY, number};
 use super::listeners::ListenerSettings;
 use super::raw::RawServe;
-use crate::broker::Limits;
+use crate::broker::{Limits, Quotas};
 use crate::cli::failure::Failure;
 
 /// Settings of `ringmq serve`.
@@ -23,6 +23,7 @@ pub(crate) struct ServeSettings {
     /// None: as many as descriptors allow.
     pub(crate) max_connections: Option<u32>,
     pub(crate) limits: Limits,
+    pub(crate) quotas: Quotas,
     pub(crate) log: EnvFilter,
 }
 
@@ -40,6 +41,7 @@ impl ServeSettings {
                 .map(|text| number("--max-connections", text, &(1..=u64::from(u32::MAX))))
                 .transpose()?,
             limits: raw.limits.check()?,
+            quotas: raw.quotas.check()?,
             log: check_log(&raw.log)?,
         })
     }

@@ -8,8 +8,11 @@
 mod bounds;
 mod cuts;
 mod expiry;
+mod hooks;
 mod multitudes;
+mod questions;
 mod replays;
+mod rules;
 mod schedules;
 mod sessions;
 mod world;
