@@ -181,15 +181,14 @@ impl Engine {
         more
     }
 
-    /// Whether this pass has budget for more of anything. Fresh input that finds none
-    /// is to wait until the outputs were carried out.
-    #[must_use]
-    pub fn has_budget(&self) -> bool {
+    /// Whether this pass has budget for more of anything.
+    pub(super) fn has_budget(&self) -> bool {
         self.work < self.limits.deliveries_per_pass
     }
 
     /// One visit for each of the first connections on the list, while the budget lasts.
     fn visit_ready(&mut self, now: Timestamp) {
+        self.clients.flush_due = false;
         for _ in 0..self.clients.starved.len().min(READY_VISITS_PER_TURN) {
             let Some(id) = self.clients.next_starved() else {
                 break;
@@ -200,7 +199,7 @@ impl Engine {
             }
         }
         for _ in 0..self.clients.ready.len().min(READY_VISITS_PER_TURN) {
-            if !self.has_budget() {
+            if !self.has_budget() || self.clients.flush_due {
                 break;
             }
             let Some(id) = self.clients.ready.pop_front() else {

@@ -44,6 +44,11 @@ pub const WILDCARD_SHAPES_MAX: usize = 65_536;
 /// Bytes of the filters of one client; a further one is refused with 0x97.
 pub const SUBSCRIPTION_BYTES_MAX: usize = 64 << 20;
 
+/// Bytes of an out-buffer from which the shard flushes before it handles more: sends
+/// of this size cost the kernel no more per byte than larger ones, and the bytes are
+/// still in the cache.
+pub const FLUSH_FROM: usize = 8 << 10;
+
 /// Connections on the ready list that are visited before the shard looks at fresh
 /// input and flushes.
 pub const READY_VISITS_PER_TURN: usize = 16;

@@ -47,9 +47,20 @@ impl Engine {
         None
     }
 
+    /// Whether so much is to be sent that it should be before more input is handled, or
+    /// so much was done for it that others should have their turn:
+    /// `handle_ready` is to be called and the outputs to be fetched then.
+    #[must_use]
+    pub fn is_flush_due(&self) -> bool {
+        self.clients.flush_due || !self.has_budget()
+    }
+
     /// A connection whose out-buffer holds bytes, each listed once until flushed.
     pub fn next_dirty(&mut self) -> Option<ConnectionId> {
-        let id = self.clients.dirty.pop()?;
+        let Some(id) = self.clients.dirty.pop() else {
+            self.clients.flush_due = false;
+            return None;
+        };
         if let Some(connection) = self.clients.connections.get_mut(id.slot, id.generation) {
             connection.outbox.dirty = false;
         }

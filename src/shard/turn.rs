@@ -210,7 +210,7 @@ impl Turn {
                     return false;
                 };
                 self.handle(completion, now);
-                if !self.engine.has_budget() {
+                if self.engine.is_flush_due() {
                     return true;
                 }
             }
@@ -367,7 +367,7 @@ impl Turn {
                 LaneItem::Batch(batch) => self.engine.handle_peer(from, batch, now),
                 LaneItem::Handoff(handoff) => self.adopt(*handoff, now),
             }
-            if started.elapsed() > BUDGET {
+            if started.elapsed() > BUDGET || self.engine.is_flush_due() {
                 return !self.mesh.is_idle();
             }
         }
