@@ -42,8 +42,12 @@ pub mod ids;
 #[cfg(feature = "broker")]
 pub mod message;
 #[cfg(feature = "broker")]
+pub mod peer;
+#[cfg(feature = "broker")]
 pub mod routing;
 #[cfg(feature = "broker")]
 pub mod session;
 #[cfg(feature = "broker")]
 mod shard;
+#[cfg(feature = "broker")]
+pub mod transport;

@@ -5,8 +5,8 @@
 //! broker serves.
 
 use std::io;
-use std::net::SocketAddr;
 
+use super::listener::ListenerKind;
 use crate::ids::ShardId;
 
 /// The settings contradict each other or the machine's nature.
@@ -14,17 +14,42 @@ use crate::ids::ShardId;
 pub enum ConfigError {
     /// A listener's address does not parse or resolve.
     #[error(
-        "listener address {text:?} is not usable: {reason}; write HOST:PORT, for example 127.0.0.1:1883 or [::1]:1883"
+        "{kind} listener address {text:?} is not usable: {reason}; write HOST:PORT or HOST, \
+         for example 127.0.0.1:{port}, [::1]:{port} or 0.0.0.0", port = .kind.default_port()
     )]
     Address {
+        /// What was to be spoken there.
+        kind: ListenerKind,
         /// The address as it was given.
         text: String,
         /// What is wrong with it.
         reason: String,
     },
     /// The same address was given twice.
-    #[error("listener address {0} is given twice")]
-    Duplicate(SocketAddr),
+    #[error("listener {0}: its address is given twice")]
+    Duplicate(String),
+    /// A listener's settings do not fit each other.
+    #[error("listener {listener}: {what}")]
+    Listener {
+        /// Which one, such as `tls 127.0.0.1:8883`.
+        listener: String,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// A listener was to take sockets of somebody else, and there are none.
+    #[error(
+        "the {0} listener was given no socket; start the broker by its socket unit, \
+         or name an address (HOST:PORT)"
+    )]
+    NothingInherited(ListenerKind),
+    /// A socket of somebody else cannot be served.
+    #[error("a socket handed over for the {kind} listener cannot be used: {what}")]
+    Inherited {
+        /// What was to be spoken there.
+        kind: ListenerKind,
+        /// What is wrong with it.
+        what: String,
+    },
     /// More listeners than can be numbered.
     #[error("{given} listeners are too many; at most {most} are possible")]
     Listeners {
@@ -44,7 +69,7 @@ pub enum ConfigError {
         "listener {0} can be reached from other machines and every client would be let in; \
          listen on a loopback address or allow anonymous clients explicitly (--allow-anonymous)"
     )]
-    Exposed(SocketAddr),
+    Exposed(String),
     /// No connection at all would be let in.
     #[error("max connections is 0; choose at least 1")]
     NoConnections,
@@ -110,13 +135,18 @@ pub enum StartError {
         limit: u64,
     },
     /// Another process listens there.
-    #[error("{0} is already in use; stop the process that listens there or choose another port")]
-    PortInUse(SocketAddr),
+    #[error("{0} is already in use; stop the process that listens there or choose another address")]
+    InUse(String),
+    /// Something that is no socket is where a socket is to be.
+    #[error(
+        "cannot listen on {0}: there is a file that is no socket; remove it or choose another path"
+    )]
+    NoSocket(String),
     /// A listener cannot be bound for another reason.
     #[error("cannot listen on {address}: {source}")]
     Bind {
-        /// The address.
-        address: SocketAddr,
+        /// The address or path.
+        address: String,
         /// Why.
         source: io::Error,
     },

@@ -5,12 +5,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::error::StopError;
+use super::doors::{self, Certificates};
+use super::error::{ConfigError, StopError};
 use super::lifecycle;
+use super::listener::ListenerKind;
+use super::unix_socket::SocketPath;
 use crate::engine::ConnectionBudget;
 use crate::shard::{Command, Doorbell, ShardReport};
 
@@ -18,32 +22,64 @@ use crate::shard::{Command, Doorbell, ShardReport};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An address that the broker listens on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BoundAddress {
-    address: SocketAddr,
+    kind: ListenerKind,
+    place: BoundPlace,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum BoundPlace {
+    Internet(SocketAddr),
+    /// Without a path: an inherited socket that has none.
+    Unix(Option<PathBuf>),
 }
 
 impl BoundAddress {
-    pub(crate) fn tcp(address: SocketAddr) -> Self {
-        Self { address }
+    pub(crate) fn internet(kind: ListenerKind, address: SocketAddr) -> Self {
+        let place = BoundPlace::Internet(address);
+        Self { kind, place }
     }
 
-    /// Address and port, the real one where port 0 was asked for.
+    pub(crate) fn unix(kind: ListenerKind, path: Option<PathBuf>) -> Self {
+        let kind = kind.on_unix_socket();
+        let place = BoundPlace::Unix(path);
+        Self { kind, place }
+    }
+
+    /// Address and port, the real one where port 0 was asked for; `None` of a Unix
+    /// domain socket.
     #[must_use]
-    pub fn socket_address(self) -> SocketAddr {
-        self.address
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        match self.place {
+            BoundPlace::Internet(address) => Some(address),
+            BoundPlace::Unix(_) => None,
+        }
+    }
+
+    /// The path of a Unix domain socket.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            BoundPlace::Internet(_) => None,
+            BoundPlace::Unix(path) => path.as_deref(),
+        }
     }
 
     /// What is spoken there below MQTT.
     #[must_use]
-    pub fn transport(self) -> &'static str {
-        "tcp"
+    pub fn kind(&self) -> ListenerKind {
+        self.kind
     }
 }
 
 impl fmt::Display for BoundAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.transport(), self.address)
+        match &self.place {
+            BoundPlace::Internet(address) => write!(f, "{} {address}", self.kind),
+            BoundPlace::Unix(Some(path)) => write!(f, "{} {}", self.kind, path.display()),
+            BoundPlace::Unix(None) => write!(f, "{} (without a name)", self.kind),
+        }
     }
 }
 
@@ -94,6 +130,10 @@ pub struct BrokerHandle {
     pub(crate) addresses: Vec<BoundAddress>,
     pub(crate) connections: Arc<ConnectionBudget>,
     pub(crate) stop_timeout: Duration,
+    /// What the listeners of TLS show.
+    pub(crate) certificates: Vec<Certificates>,
+    /// The files of Unix domain sockets.
+    pub(crate) paths: Vec<SocketPath>,
 }
 
 impl BrokerHandle {
@@ -129,6 +169,18 @@ impl BrokerHandle {
         reports
     }
 
+    /// Reads the certificates, keys, authorities and revocation lists of all listeners
+    /// again, for connections from now on; those that are open keep what they began
+    /// with. How many listeners were renewed. It reads files: not for a thread that
+    /// must not wait.
+    ///
+    /// # Errors
+    /// The first listener with a file that is wrong, and why; then nothing changes on
+    /// any listener.
+    pub fn reload_certificates(&self) -> Result<usize, ConfigError> {
+        doors::reload(&self.certificates)
+    }
+
     /// Stops the broker in order and waits until it has: no more connections,
     /// no more reading, what is under way is finished, clients get what is
     /// queued for them and a goodbye, and the shards end.
@@ -148,6 +200,8 @@ impl Drop for BrokerHandle {
         {
             tracing::warn!(%error, "the broker did not stop in order");
         }
+        // Only now: who looks for the file in the meantime learns that we are there.
+        self.paths.clear();
     }
 }
 

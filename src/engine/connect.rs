@@ -75,9 +75,12 @@ impl Engine {
         let connack = handshake::accept(connect, &terms, &offer, present, told);
         self.clients.send(id, &Packet::ConnAck(connack));
         if let Some(connection) = self.clients.open_connection(id) {
+            let listener = usize::from(connection.origin.listener);
             info!(
                 client_id,
                 peer = %connection.origin.peer,
+                listener = self.listeners.get(listener).map(|policy| &*policy.name),
+                certificate = connection.identity.as_ref().and_then(|i| i.subject.as_deref()),
                 version = ?connect.version,
                 session_present = present,
                 keep_alive = terms.keep_alive.0,

@@ -24,6 +24,8 @@ pub enum LostCause {
     EndOfStream,
     /// The kernel reported this error number.
     Io(i32),
+    /// What lies between the socket and MQTT (TLS, WebSocket, a PROXY header) failed.
+    Transport,
 }
 
 impl Engine {

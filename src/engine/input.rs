@@ -14,6 +14,7 @@ use super::connection::{Connection, Held, Origin, Stage};
 use super::limits::{ASSEMBLY_FREE, ConnectionPermit, READY_VISITS_PER_TURN};
 use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{ConnectionId, ShardId};
+use crate::peer::{Identity, Peer};
 use crate::protocol::{
     Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
 };
@@ -33,6 +34,8 @@ pub enum Refused {
 pub struct Arrival {
     /// Where it came from.
     pub origin: Origin,
+    /// What its peer's certificate says.
+    pub identity: Option<Box<Identity>>,
     /// CONNECT and whatever else was received.
     pub unread: Vec<u8>,
     /// When it was accepted: the connect deadline counts from here.
@@ -114,13 +117,31 @@ impl Engine {
     pub fn handle_adopted(&mut self, arrival: Arrival, now: Timestamp) -> ConnectionId {
         let Arrival {
             origin,
+            identity,
             unread,
             accepted_at,
             permit,
         } = arrival;
         let id = self.admit(origin, permit, accepted_at, now);
+        self.handle_established(id, None, identity);
         self.handle_bytes(id, &unread, now);
         id
+    }
+
+    /// What lies between the socket and MQTT has told who the peer is: its address
+    /// behind a trusted proxy, its certificate. Before the first byte of CONNECT.
+    pub fn handle_established(
+        &mut self,
+        id: ConnectionId,
+        peer: Option<Peer>,
+        identity: Option<Box<Identity>>,
+    ) {
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.origin.peer = peer.unwrap_or(connection.origin.peer);
+            if identity.is_some() {
+                connection.identity = identity;
+            }
+        }
     }
 
     fn admit(
@@ -142,14 +163,21 @@ impl Engine {
     }
 
     /// Bytes arrived. All of them are handled or copied; afterwards
-    /// [`Engine::wants_read`] tells whether more may be received.
+    /// [`Engine::wants_read`] tells whether more may be received. The bytes of one
+    /// receive may come in several calls.
     pub fn handle_bytes(&mut self, id: ConnectionId, bytes: &[u8], now: Timestamp) {
         let Some(connection) = self.clients.open_connection(id) else {
+            // It may be leaving for its home: what was received with its CONNECT, and
+            // cut by a transport, travels with it.
+            let mut leaving = self.handoffs.iter_mut().rev();
+            if let Some((_, _, unread)) = leaving.find(|(leaving, ..)| *leaving == id) {
+                unread.extend_from_slice(bytes);
+            }
             return;
         };
         if connection.held.any() {
             // The receive that was under way when reading was held brings one
-            // buffer at most.
+            // buffer at most, in however many pieces.
             let assembly = connection.assembly.get_or_insert_default();
             let before = assembly.footprint();
             assembly.push(bytes);
@@ -164,6 +192,7 @@ impl Engine {
     /// the first go at it. True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
         self.work = 0;
+        self.clients.flush_due = false;
         self.first_kind = (self.first_kind + 1) % 3;
         for place in 0..3 {
             match (self.first_kind + place) % 3 {
@@ -181,14 +210,16 @@ impl Engine {
         more
     }
 
-    /// Whether this pass has budget for more of anything.
-    pub(super) fn has_budget(&self) -> bool {
-        self.work < self.limits.deliveries_per_pass
+    /// Whether this pass has budget for more of anything, and nothing gains by being
+    /// sent first. Fresh input that finds none is to wait until the outputs were carried
+    /// out.
+    #[must_use]
+    pub fn has_budget(&self) -> bool {
+        self.work < self.limits.deliveries_per_pass && !self.clients.flush_due
     }
 
     /// One visit for each of the first connections on the list, while the budget lasts.
     fn visit_ready(&mut self, now: Timestamp) {
-        self.clients.flush_due = false;
         for _ in 0..self.clients.starved.len().min(READY_VISITS_PER_TURN) {
             let Some(id) = self.clients.next_starved() else {
                 break;
@@ -199,7 +230,7 @@ impl Engine {
             }
         }
         for _ in 0..self.clients.ready.len().min(READY_VISITS_PER_TURN) {
-            if !self.has_budget() || self.clients.flush_due {
+            if !self.has_budget() {
                 break;
             }
             let Some(id) = self.clients.ready.pop_front() else {

@@ -25,6 +25,11 @@ pub const DELIVERIES_PER_VISIT: usize = 32_768;
 /// comes from.
 pub const DELIVERIES_PER_PASS: usize = 65_536;
 
+/// Bytes of an out-buffer from which the shard flushes before it handles more: sends
+/// of this size cost the kernel no more per byte than larger ones, and the bytes are
+/// still in the cache.
+pub const FLUSH_FROM: usize = 8 << 10;
+
 /// What a filter counts in those budgets beside its bytes, in deliveries, when it is
 /// subscribed to or given up: it is entered in three tables.
 pub const FILTER_WORK: usize = 16;
@@ -43,11 +48,6 @@ pub const WILDCARD_SHAPES_MAX: usize = 65_536;
 
 /// Bytes of the filters of one client; a further one is refused with 0x97.
 pub const SUBSCRIPTION_BYTES_MAX: usize = 64 << 20;
-
-/// Bytes of an out-buffer from which the shard flushes before it handles more: sends
-/// of this size cost the kernel no more per byte than larger ones, and the bytes are
-/// still in the cache.
-pub const FLUSH_FROM: usize = 8 << 10;
 
 /// Connections on the ready list that are visited before the shard looks at fresh
 /// input and flushes.
@@ -210,12 +210,24 @@ impl Limits {
     }
 }
 
+/// What one listener asks of those who come through it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerPolicy {
+    /// As the log names it, for example `tls 127.0.0.1:8883`.
+    pub name: Box<str>,
+    /// Whether clients without credentials are let in. `None`: the operator has not
+    /// said; they are where nothing checks credentials.
+    pub allow_anonymous: Option<bool>,
+}
+
 /// Counts the connections of the process against `--max-connections`, by default
-/// what the limit of descriptors allows; a further one is closed at once.
+/// what the limit of descriptors allows; a further one is closed at once. A listener
+/// with a bound of its own has a budget within that of the process.
 #[derive(Debug)]
 pub struct ConnectionBudget {
     max: usize,
     in_use: AtomicUsize,
+    within: Option<Arc<ConnectionBudget>>,
 }
 
 impl ConnectionBudget {
@@ -225,21 +237,50 @@ impl ConnectionBudget {
         Arc::new(Self {
             max,
             in_use: AtomicUsize::new(0),
+            within: None,
+        })
+    }
+
+    /// A budget of `max` connections, each of which counts in another one, too.
+    #[must_use]
+    pub fn within(outer: &Arc<Self>, max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            max,
+            in_use: AtomicUsize::new(0),
+            within: Some(Arc::clone(outer)),
         })
     }
 
     /// A place for one more connection, if there is one.
     #[must_use]
     pub fn try_acquire(self: &Arc<Self>) -> Option<ConnectionPermit> {
+        self.count_one().then(|| ConnectionPermit {
+            budget: Arc::clone(self),
+        })
+    }
+
+    /// Counts a connection in and in every budget around; false, and nothing is
+    /// counted, where one of them is used up.
+    fn count_one(&self) -> bool {
         // Relaxed: the count orders nothing else.
-        self.in_use
+        let counted = self
+            .in_use
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 (used < self.max).then_some(used + 1)
             })
-            .ok()
-            .map(|_| ConnectionPermit {
-                budget: Arc::clone(self),
-            })
+            .is_ok();
+        let within = counted && self.within.as_ref().is_none_or(|outer| outer.count_one());
+        if counted && !within {
+            self.in_use.fetch_sub(1, Ordering::Relaxed);
+        }
+        within
+    }
+
+    fn discount_one(&self) {
+        self.in_use.fetch_sub(1, Ordering::Relaxed);
+        if let Some(outer) = &self.within {
+            outer.discount_one();
+        }
     }
 
     /// Connections that hold a place now.
@@ -257,7 +298,7 @@ pub struct ConnectionPermit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.budget.in_use.fetch_sub(1, Ordering::Relaxed);
+        self.budget.discount_one();
     }
 }
 
@@ -273,5 +314,19 @@ mod tests {
         drop(permit);
         assert_eq!(budget.in_use(), 0);
         assert!(budget.try_acquire().is_some());
+    }
+
+    #[test]
+    fn a_budget_within_another_counts_in_both() {
+        let all = ConnectionBudget::new(2);
+        let few = ConnectionBudget::within(&all, 1);
+        let permit = few.try_acquire().expect("room for one");
+        assert!(few.try_acquire().is_none());
+        assert_eq!((all.in_use(), few.in_use()), (1, 1));
+        let _other = all.try_acquire().expect("room for two in all");
+        drop(permit);
+        let _again = all.try_acquire().expect("it was given back to both");
+        assert!(few.try_acquire().is_none(), "all is full");
+        assert_eq!((all.in_use(), few.in_use()), (2, 0));
     }
 }

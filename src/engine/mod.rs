@@ -58,7 +58,7 @@ use ahash::RandomState;
 pub use connection::Origin;
 pub use disconnect::LostCause;
 pub use input::{Arrival, Refused};
-pub use limits::{ConnectionBudget, ConnectionPermit, Limits};
+pub use limits::{ConnectionBudget, ConnectionPermit, Limits, ListenerPolicy};
 pub use outbox::Outbox;
 pub use peer::PeerBatch;
 pub use stats::Stats;
@@ -85,6 +85,8 @@ pub struct EngineConfig {
     pub shards: u16,
     /// The bounds, the same on every shard.
     pub limits: Arc<Limits>,
+    /// The rules of each listener, by [`Origin::listener`].
+    pub listeners: Arc<[ListenerPolicy]>,
     /// The key of homes, the same on every shard.
     pub placement_seed: [u64; 4],
     /// This shard's own seed for hash tables and identifiers.
@@ -98,6 +100,7 @@ pub struct Engine {
     shard: ShardId,
     homes: Homes,
     limits: Arc<Limits>,
+    listeners: Arc<[ListenerPolicy]>,
     clients: Clients,
     subscriptions: Subscriptions,
     groups: SharedGroups,
@@ -146,6 +149,7 @@ impl Engine {
             shard,
             shards,
             limits,
+            listeners,
             placement_seed,
             random_seed,
             interest,
@@ -160,6 +164,7 @@ impl Engine {
             clients: Clients::new(Arc::clone(&limits), seeds),
             packets_per_visit: limits.packets_per_visit,
             limits,
+            listeners,
             subscriptions: Subscriptions::new(random.clone()),
             groups: SharedGroups::new(random.clone()),
             interest: Interest::new(interest, shard),

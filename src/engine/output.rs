@@ -3,7 +3,7 @@
 //! Owns nothing. Pure. The order of the calls is on the engine's front page.
 
 use super::Engine;
-use super::connection::Connection;
+use super::connection::{Connection, Origin};
 use super::input::Arrival;
 use super::outbox::Outbox;
 use super::peer::PeerBatch;
@@ -29,6 +29,7 @@ impl Engine {
             if let Some(Connection {
                 permit,
                 origin,
+                identity,
                 last_seen,
                 ..
             }) = connection
@@ -37,6 +38,7 @@ impl Engine {
                 // Before CONNECT, `last_seen` is the time of acceptance.
                 let arrival = Arrival {
                     origin: *origin,
+                    identity: identity.take(),
                     unread,
                     accepted_at: *last_seen,
                     permit,
@@ -45,14 +47,6 @@ impl Engine {
             }
         }
         None
-    }
-
-    /// Whether so much is to be sent that it should be before more input is handled, or
-    /// so much was done for it that others should have their turn:
-    /// `handle_ready` is to be called and the outputs to be fetched then.
-    #[must_use]
-    pub fn is_flush_due(&self) -> bool {
-        self.clients.flush_due || !self.has_budget()
     }
 
     /// A connection whose out-buffer holds bytes, each listed once until flushed.
@@ -73,6 +67,13 @@ impl Engine {
             .connections
             .get_mut(id.slot, id.generation)
             .map(|connection| &mut connection.outbox)
+    }
+
+    /// Where a connection came from.
+    #[must_use]
+    pub fn origin(&self, id: ConnectionId) -> Option<Origin> {
+        let connection = self.clients.connections.get(id.slot, id.generation)?;
+        Some(connection.origin)
     }
 
     /// The out-buffer of a connection has just become empty.

@@ -6,9 +6,9 @@
 //! message.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use super::listener::Door;
 use super::turn::Counters;
 use crate::engine::Stats;
 use crate::ids::ShardId;
@@ -18,7 +18,7 @@ use crate::ids::ShardId;
 pub(crate) enum Command {
     /// Accept connections on these bound sockets.
     Listen {
-        sockets: Vec<OwnedFd>,
+        doors: Vec<Door>,
         reply: flume::Sender<io::Result<()>>,
     },
     /// Stop accepting; answered when the sockets are closed.

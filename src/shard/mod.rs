@@ -9,7 +9,8 @@
 //! | --- | --- |
 //! | `turn` `flush` `close` `stop` | the turn: inputs, sends, ends, commands |
 //! | `ring` `buffer_pool` `connection` | the network ring, its buffers, its sockets |
-//! | `listener` | accepting, and pausing when the machine is full |
+//! | `wrap` `unwrap` | transports between socket and MQTT: TLS, WebSocket, PROXY |
+//! | `listener` `origin` | accepting, and pausing when the machine is full; who came |
 //! | `mesh` `lane` `handoff` | what crosses between shards |
 //! | `doorbell` `parked` `timer` `clock` | what wakes the turn, and time |
 //! | `command` | what other threads ask |
@@ -25,11 +26,14 @@ mod handoff;
 mod lane;
 mod listener;
 mod mesh;
+mod origin;
 mod parked;
 mod ring;
 mod stop;
 mod timer;
 mod turn;
+mod unwrap;
+mod wrap;
 
 use std::future::poll_fn;
 use std::io;
@@ -45,7 +49,7 @@ pub(crate) use clock::Clock;
 pub use command::ShardReport;
 pub(crate) use command::{Census, Command};
 pub(crate) use doorbell::Doorbell;
-pub(crate) use listener::Shortage;
+pub(crate) use listener::{Door, Shortage};
 pub(crate) use mesh::{Mesh, meshes};
 pub use turn::Counters;
 
@@ -54,7 +58,7 @@ use doorbell::Wakeup;
 use ring::Ring;
 use turn::{Parts, Turn};
 
-use crate::engine::{ConnectionBudget, Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig};
 use crate::ids::ShardId;
 
 /// Entries of each of glommio's rings. Sockets do not go through them, so the
@@ -104,7 +108,6 @@ pub(crate) struct Assignment {
     pub(crate) clock: Clock,
     pub(crate) mesh: Mesh,
     pub(crate) engine: EngineConfig,
-    pub(crate) connections: Arc<ConnectionBudget>,
     pub(crate) shortage: Arc<Shortage>,
     pub(crate) commands: flume::Receiver<Command>,
     pub(crate) doorbell: Arc<Doorbell>,
@@ -184,11 +187,11 @@ async fn drive(assignment: Assignment, ring: Ring, ready: flume::Sender<()>) {
     Timer::new(Duration::from_millis(1)).await;
     let mut turn = Box::new(Turn::new(Parts {
         shard,
+        wire_bound: assignment.engine.limits.shard_outbox_bytes,
         engine: Engine::new(assignment.engine),
         ring,
         mesh: assignment.mesh,
         commands: assignment.commands,
-        connections: assignment.connections,
         shortage: assignment.shortage,
         clock: assignment.clock,
         wakeup,

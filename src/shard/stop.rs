@@ -13,6 +13,7 @@ use super::command::{Census, Command, ShardReport};
 use super::turn::Turn;
 use crate::engine::StopPhase;
 use crate::time::Timestamp;
+use crate::transport::CloseReason;
 
 /// The phases under way on this shard.
 #[derive(Default)]
@@ -32,6 +33,15 @@ impl Stopping {
         self.disconnecting.as_ref().map(|(until, _)| *until)
     }
 
+    /// Why a connection is closed, for transports that say so. What MQTT has to say
+    /// was said in MQTT.
+    pub(super) fn goodbye(&self) -> CloseReason {
+        match self.linger {
+            Some(_) => CloseReason::GoingAway,
+            None => CloseReason::Normal,
+        }
+    }
+
     /// How long a closing connection may drain.
     pub(super) fn linger(&self) -> Duration {
         self.linger.unwrap_or(LINGER)
@@ -49,8 +59,8 @@ impl Turn {
     /// Answers are sent without looking whether the asker still waits.
     fn obey(&mut self, command: Command, now: Timestamp) {
         match command {
-            Command::Listen { sockets, reply } => {
-                let _ = reply.send(self.listeners.open(sockets, &mut self.ring));
+            Command::Listen { doors, reply } => {
+                let _ = reply.send(self.listeners.open(doors, &mut self.ring));
             }
             Command::StopAccepting { reply } => {
                 self.listeners.stop(&mut self.ring);

@@ -52,7 +52,7 @@ fn failure(words: &str) -> Failure {
 fn without_a_command_the_broker_is_meant() {
     for words in ["", "serve"] {
         let settings = serve(words);
-        assert_eq!(settings.addresses, Vec::<String>::new());
+        assert!(settings.listeners.is_empty());
         assert_eq!((settings.shards, settings.max_connections), (None, None));
         assert!(!settings.allow_anonymous);
         assert_eq!(settings.limits, crate::broker::Limits::default());
@@ -61,7 +61,9 @@ fn without_a_command_the_broker_is_meant() {
         "--tcp 127.0.0.1:0 --tcp [::1]:7",
         "serve --tcp 127.0.0.1:0 --tcp [::1]:7",
     ] {
-        assert_eq!(serve(words).addresses, ["127.0.0.1:0", "[::1]:7"]);
+        let listeners = serve(words).listeners;
+        let addresses: Vec<_> = listeners.iter().map(|own| own.address.as_str()).collect();
+        assert_eq!(addresses, ["127.0.0.1:0", "[::1]:7"]);
     }
 }
 
@@ -371,7 +373,7 @@ fn wrong_client_options_say_what_mosquittos_clients_say() {
 #[test]
 fn help_and_version_go_to_standard_output() {
     for (words, part) in [
-        ("--help", "--tcp <ADDR:PORT>"),
+        ("--help", "--tcp <ADDR>"),
         ("serve --help", "--retained-bytes-max"),
         ("pub --help", "--repeat-delay"),
         ("sub --help", "--retained-only"),
@@ -382,5 +384,51 @@ fn help_and_version_go_to_standard_output() {
             Err(Rejected::Asked(text)) => assert!(text.contains(part), "{words:?}: {text}"),
             other => panic!("{words:?}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn ports_follow_the_transport() {
+    // The system's authorities are not there on every machine.
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for (words, port) in [
+        ("", 1883),
+        ("--ws", 8083),
+        ("-L mqtt://h/t", 1883),
+        ("-L ws://h/t", 8083),
+        ("-L ws://h:9/t", 9),
+        ("--unix /tmp/socket", 1883),
+    ] {
+        let words = format!("-t t -m m {words}");
+        assert_eq!(publish(&words).connection.port, port, "{words}");
+    }
+    for words in [
+        "--tls",
+        "-p 8883",
+        "-L mqtts://h/t",
+        "-L wss://h/t",
+        "--insecure",
+    ] {
+        // TLS is meant: the file is looked into, and holds no certificate.
+        let failure = failure(&format!("pub -t t -m m {words} --cafile {authority}"));
+        assert!(
+            failure.message.contains("holds no certificate"),
+            "{}",
+            failure.message
+        );
+    }
+    for (words, part) in [
+        ("--cafile /nowhere", "/nowhere: No such file"),
+        ("--cert /nowhere", "Both certfile and keyfile"),
+        ("--ws-path /mqtt", "--ws-path needs --ws"),
+        ("--ws --ws-path mqtt", "must begin with /"),
+        ("-L http://h/t", "wss://"),
+    ] {
+        let failure = failure(&format!("pub -t t -m m {words}"));
+        assert!(
+            failure.message.contains(part),
+            "{words}: {}",
+            failure.message
+        );
     }
 }

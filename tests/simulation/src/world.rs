@@ -131,6 +131,7 @@ impl World {
                 shard: ShardId(shard),
                 shards: plan.shards,
                 limits: Arc::clone(&limits),
+                listeners: Arc::from([]),
                 placement_seed: PLACEMENT,
                 random_seed: u64::from(shard) + 1,
                 interest: Arc::clone(&interest),
