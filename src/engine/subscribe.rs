@@ -56,9 +56,14 @@ impl Engine {
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
-        if let Some(progress) = self.take_progress(id) {
-            let rest = Subscribe::requests_from(version, frame.body, progress.handled);
-            let rest = rest.skip(usize::from(is_planted(Planted::SkipFilterOnResume)));
+        if let Some(mut progress) = self.take_progress(id) {
+            let mut rest = Subscribe::requests_from(version, frame.body, progress.handled);
+            if is_planted(Planted::SkipFilterOnResume)
+                && let Some(Ok(skipped)) = rest.next()
+            {
+                progress.reasons.push(skipped.options.qos as u8);
+                progress.handled += skipped.encoded_len();
+            }
             return self.go_on_subscribing((id, slot), rest, progress, visit, now);
         }
         let subscribe = Subscribe::decode(version, frame).map_err(fault)?;
