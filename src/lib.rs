@@ -38,6 +38,8 @@ pub mod cli;
 #[cfg(feature = "broker")]
 pub mod engine;
 #[cfg(feature = "broker")]
+pub mod hooks;
+#[cfg(feature = "broker")]
 pub mod ids;
 #[cfg(feature = "broker")]
 pub mod message;

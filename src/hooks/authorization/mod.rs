@@ -1,0 +1,1 @@
+//! What may a client do: topics it may publish to and read. Placeholder of this module.
