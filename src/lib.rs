@@ -44,6 +44,8 @@ pub mod ids;
 #[cfg(feature = "broker")]
 pub mod message;
 #[cfg(feature = "broker")]
+pub mod peer;
+#[cfg(feature = "broker")]
 pub mod routing;
 #[cfg(feature = "broker")]
 pub mod session;

@@ -206,6 +206,8 @@ fn engine_configs(config: &Config, count: usize) -> Vec<EngineConfig> {
             shard: ShardId(u16::try_from(shard).expect("at most MAX_SHARDS")),
             shards,
             limits: Arc::clone(&limits),
+            listeners: Arc::from([]),
+            hooks: Arc::default(),
             placement_seed,
             random_seed: random(shard as u64),
             interest: Arc::clone(&interest),

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use super::connection::{Connection, Stage};
 use super::limits::{Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use super::profiles::Profiles;
 use super::publication::Shapes;
 use super::registry::Registry;
 use super::slots::Slots;
 use super::stats::Stats;
+use crate::hooks::{Chain, Phases};
 use crate::ids::ConnectionId;
 use crate::protocol::{Packet, ProtocolVersion};
 
@@ -27,6 +29,12 @@ pub struct Clients {
     pub limits: Arc<Limits>,
     /// The counters.
     pub stats: Stats,
+    /// The hooks.
+    pub chain: Arc<Chain>,
+    /// What the hooks know of the sessions' clients.
+    pub profiles: Profiles,
+    /// Whether there may be deliveries to judge.
+    pub(super) judges_deliveries: bool,
     /// Connections with something to send, each listed once.
     pub dirty: Vec<ConnectionId>,
     /// Connections to be closed by the shard.
@@ -50,8 +58,12 @@ pub struct Clients {
 impl Clients {
     /// No clients yet.
     #[must_use]
-    pub fn new(limits: Arc<Limits>, seeds: [u64; 4]) -> Self {
+    pub fn new(limits: Arc<Limits>, chain: Arc<Chain>, seeds: [u64; 4]) -> Self {
+        let judging = Phases::DELIVER | Phases::DELIVER_FILTERED;
         Self {
+            judges_deliveries: chain.phases().any_of(judging),
+            chain,
+            profiles: Profiles::default(),
             connections: Slots::default(),
             sessions: Registry::new(seeds),
             limits,

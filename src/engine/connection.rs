@@ -4,11 +4,10 @@
 //! aliases, keep alive. Lives on the shard that drives the socket. Pure; it knows
 //! its session by slot only.
 
-use std::net::SocketAddr;
-
 use super::assembly::Assembly;
 use super::limits::{CONNECT_PACKET_SIZE_MAX, ConnectionPermit};
 use super::outbox::Outbox;
+use crate::peer::{Identity, Peer};
 use crate::protocol::ProtocolVersion;
 use crate::session::keep_alive::KeepAlive;
 use crate::session::topic_alias::{AliasUse, InboundAliases, OutboundAliases};
@@ -17,8 +16,8 @@ use crate::time::Timestamp;
 /// Where a connection came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The peer's address.
-    pub peer: SocketAddr,
+    /// The peer; behind a trusted proxy, the client that it names.
+    pub peer: Peer,
     /// The listener that accepted it, by its place in the configuration.
     pub listener: u16,
 }
@@ -45,6 +44,8 @@ pub struct Held {
     pub by_budget: bool,
     /// The broker is stopping, and its next packet is a publication or a request.
     pub by_stop: bool,
+    /// A hook was asked about its next packet and has not answered yet.
+    pub by_verdict: bool,
 }
 
 impl Held {
@@ -88,6 +89,8 @@ pub struct Connection {
     pub outbound_aliases: Option<Box<OutboundAliases>>,
     /// Where it came from.
     pub origin: Origin,
+    /// What the peer's certificate says of it.
+    pub identity: Option<Box<Identity>>,
     /// Its place in the count of connections, until it leaves for another shard.
     pub permit: Option<ConnectionPermit>,
 }
@@ -115,6 +118,7 @@ impl Connection {
             inbound_aliases: None,
             outbound_aliases: None,
             origin,
+            identity: None,
             permit: Some(permit),
         }
     }

@@ -104,8 +104,11 @@ impl Engine {
         }
     }
 
-    /// Publishes a will.
-    pub(super) fn publish_will(&mut self, will: Will, now: Timestamp) {
+    /// Publishes the will of a session, if it still may.
+    pub(super) fn publish_will(&mut self, slot: u32, will: Will, now: Timestamp) {
+        let Some(will) = self.judge_will(slot, will) else {
+            return;
+        };
         self.defer(Deferred::Will(will.publish(now)));
         self.pump_internal(now);
     }

@@ -16,8 +16,10 @@ use super::limits::{
 };
 use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{ConnectionId, ShardId};
+use crate::peer::{Identity, Peer};
 use crate::protocol::{
-    Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
+    Acknowledge, Auth, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split,
+    split,
 };
 use crate::session::outbound::Phase;
 use crate::time::Timestamp;
@@ -35,6 +37,8 @@ pub enum Refused {
 pub struct Arrival {
     /// Where it came from.
     pub origin: Origin,
+    /// What its peer's certificate says.
+    pub identity: Option<Box<Identity>>,
     /// CONNECT and whatever else was received.
     pub unread: Vec<u8>,
     /// When it was accepted: the connect deadline counts from here.
@@ -103,13 +107,31 @@ impl Engine {
     pub fn handle_adopted(&mut self, arrival: Arrival, now: Timestamp) -> ConnectionId {
         let Arrival {
             origin,
+            identity,
             unread,
             accepted_at,
             permit,
         } = arrival;
         let id = self.admit(origin, permit, accepted_at, now);
+        self.handle_established(id, None, identity);
         self.handle_bytes(id, &unread, now);
         id
+    }
+
+    /// What lies between the socket and MQTT has told who the peer is: its address
+    /// behind a trusted proxy, its certificate. Before the first byte of CONNECT.
+    pub fn handle_established(
+        &mut self,
+        id: ConnectionId,
+        peer: Option<Peer>,
+        identity: Option<Box<Identity>>,
+    ) {
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.origin.peer = peer.unwrap_or(connection.origin.peer);
+            if identity.is_some() {
+                connection.identity = identity;
+            }
+        }
     }
 
     fn admit(
@@ -131,14 +153,21 @@ impl Engine {
     }
 
     /// Bytes arrived. All of them are handled or copied; afterwards
-    /// [`Engine::wants_read`] tells whether more may be received.
+    /// [`Engine::wants_read`] tells whether more may be received. The bytes of one
+    /// receive may come in several calls.
     pub fn handle_bytes(&mut self, id: ConnectionId, bytes: &[u8], now: Timestamp) {
         let Some(connection) = self.clients.open_connection(id) else {
+            // It may be leaving for its home: what was received with its CONNECT, and
+            // cut by a transport, travels with it.
+            let mut leaving = self.handoffs.iter_mut().rev();
+            if let Some((_, _, unread)) = leaving.find(|(leaving, ..)| *leaving == id) {
+                unread.extend_from_slice(bytes);
+            }
             return;
         };
         if connection.held.any() {
             // The receive that was under way when reading was held brings one
-            // buffer at most.
+            // buffer at most, in however many pieces.
             let assembly = connection.assembly.get_or_insert_default();
             let before = assembly.footprint();
             assembly.push(bytes);
@@ -332,6 +361,10 @@ impl Engine {
         match (stage, frame.packet_type().map_err(fault)?) {
             (Stage::Closing, _) => Ok(Flow::Stop),
             (Stage::AwaitingConnect, PacketType::Connect) => self.first_packet(id, frame, now),
+            (Stage::AwaitingConnect, PacketType::Auth) => {
+                let auth = Auth::decode(version, frame).map_err(fault)?;
+                self.on_auth_while_connecting(id, &auth, now)
+            }
             // The first packet must be CONNECT [MQTT-3.1.0-1], and there is only one
             // [MQTT-3.1.0-2].
             (Stage::AwaitingConnect, _) | (Stage::Serving(_), PacketType::Connect) => {
@@ -355,7 +388,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Flow, Fault> {
         match Connect::decode(frame) {
-            Ok(connect) => Ok(self.on_connect(id, &connect, now)),
+            Ok(connect) => Ok(self.on_connect(id, frame, &connect, now)),
             Err(error) => {
                 self.refuse_malformed_connect(id, frame, error);
                 Ok(Flow::Stop)
@@ -373,18 +406,23 @@ impl Engine {
         match packet {
             Packet::PubAck(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubAck, now),
             Packet::PubRec(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubRec, now),
-            Packet::PubComp(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now),
-            Packet::PubRel(Acknowledge { packet_id, .. }) => self.on_release(id, session, *packet_id),
+            Packet::PubComp(ack) => {
+                self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now)
+            }
+            Packet::PubRel(Acknowledge { packet_id, .. }) => {
+                self.on_release(id, session, *packet_id)
+            }
             Packet::Subscribe(subscribe) => return self.on_subscribe(id, session, subscribe, now),
             Packet::Unsubscribe(request) => return self.on_unsubscribe(id, session, request),
             Packet::PingReq => self.clients.send(id, &Packet::PingResp), // [MQTT-3.12.4-1]
             Packet::Disconnect(disconnect) => {
-                return self.on_disconnect(id, session, disconnect, now).map(|()| Flow::Stop);
+                return self
+                    .on_disconnect(id, session, disconnect, now)
+                    .map(|()| Flow::Stop);
             }
-            // AUTH belongs to a method that CONNECT named, and no method is known.
-            Packet::Auth(_)
+            Packet::Auth(auth) => return self.on_auth(id, session, auth, now),
             // What only a server sends is a protocol error when a client sends it.
-            | Packet::Connect(_)
+            Packet::Connect(_)
             | Packet::ConnAck(_)
             | Packet::Publish(_)
             | Packet::SubAck(_)

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::session::handshake::Offer;
 use crate::session::outbound::QueueBounds;
@@ -56,6 +57,14 @@ pub const CONNECT_PACKET_SIZE_MAX: u32 = 100_000;
 /// Answers owed to one client before reading from it pauses.
 pub const OWED_ANSWERS_MAX: usize = 4_096;
 
+/// Questions to hooks that one shard may have open; what would ask one more is
+/// refused with 0x89 (CONNECT) or 0x97.
+pub const QUESTIONS_MAX: usize = 16_384;
+
+/// Bytes of CONNECT packets that one shard keeps aside while AUTH packets follow
+/// them; a further one is refused with 0x89.
+pub const CANDIDATES_BYTES_MAX: usize = 64 << 20;
+
 /// Unacknowledged messages towards one client at most, whatever is configured and
 /// whatever it asks for: an acknowledgement is searched among them.
 pub const SEND_WINDOW_MAX: u16 = 4_096;
@@ -64,6 +73,9 @@ pub const SEND_WINDOW_MAX: u16 = 4_096;
 pub const SPARE_BUFFERS_MAX: usize = 4_096;
 /// A larger out-buffer goes back to the allocator.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// How long a hook may take to answer ([`Limits::verdict_timeout`]).
+const VERDICT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Configurable bounds; the defaults are mosquitto's where it has the same one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +129,9 @@ pub struct Limits {
     pub lane_credit: u64,
     /// Packets of one connection per visit ([`PACKETS_PER_VISIT`]).
     pub packets_per_visit: usize,
+    /// How long a hook may take to answer a question; then the answer is no. All
+    /// questions about one packet share the time.
+    pub verdict_timeout: Duration,
     /// Topics that a retained replay looks at per visit
     /// ([`RETAINED_STEPS_PER_VISIT`]).
     pub retained_steps_per_visit: usize,
@@ -145,6 +160,7 @@ impl Default for Limits {
             shard_queued_bytes: 1 << 30,
             lane_credit: LANE_CREDIT,
             packets_per_visit: PACKETS_PER_VISIT,
+            verdict_timeout: VERDICT_TIMEOUT,
             retained_steps_per_visit: RETAINED_STEPS_PER_VISIT,
         }
     }
@@ -166,6 +182,7 @@ impl Limits {
             outbound_alias_maximum: self.max_topic_alias,
             session_expiry_max: self.session_expiry_max,
             keep_alive_max: self.max_keep_alive,
+            enhanced_authentication: false,
         }
     }
 
@@ -179,12 +196,24 @@ impl Limits {
     }
 }
 
+/// What one listener asks of those who come through it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerPolicy {
+    /// As the log names it, for example `tls 127.0.0.1:8883`.
+    pub name: Box<str>,
+    /// Whether clients without credentials are let in. `None`: the operator has not
+    /// said; they are where nothing checks credentials.
+    pub allow_anonymous: Option<bool>,
+}
+
 /// Counts the connections of the process against `--max-connections`, by default
-/// what the limit of descriptors allows; a further one is closed at once.
+/// what the limit of descriptors allows; a further one is closed at once. A listener
+/// with a bound of its own has a budget within that of the process.
 #[derive(Debug)]
 pub struct ConnectionBudget {
     max: usize,
     in_use: AtomicUsize,
+    within: Option<Arc<ConnectionBudget>>,
 }
 
 impl ConnectionBudget {
@@ -194,21 +223,50 @@ impl ConnectionBudget {
         Arc::new(Self {
             max,
             in_use: AtomicUsize::new(0),
+            within: None,
+        })
+    }
+
+    /// A budget of `max` connections, each of which counts in another one, too.
+    #[must_use]
+    pub fn within(outer: &Arc<Self>, max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            max,
+            in_use: AtomicUsize::new(0),
+            within: Some(Arc::clone(outer)),
         })
     }
 
     /// A place for one more connection, if there is one.
     #[must_use]
     pub fn try_acquire(self: &Arc<Self>) -> Option<ConnectionPermit> {
+        self.count_one().then(|| ConnectionPermit {
+            budget: Arc::clone(self),
+        })
+    }
+
+    /// Counts a connection in and in every budget around; false, and nothing is
+    /// counted, where one of them is used up.
+    fn count_one(&self) -> bool {
         // Relaxed: the count orders nothing else.
-        self.in_use
+        let counted = self
+            .in_use
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 (used < self.max).then_some(used + 1)
             })
-            .ok()
-            .map(|_| ConnectionPermit {
-                budget: Arc::clone(self),
-            })
+            .is_ok();
+        let within = counted && self.within.as_ref().is_none_or(|outer| outer.count_one());
+        if counted && !within {
+            self.in_use.fetch_sub(1, Ordering::Relaxed);
+        }
+        within
+    }
+
+    fn discount_one(&self) {
+        self.in_use.fetch_sub(1, Ordering::Relaxed);
+        if let Some(outer) = &self.within {
+            outer.discount_one();
+        }
     }
 
     /// Connections that hold a place now.
@@ -226,7 +284,7 @@ pub struct ConnectionPermit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.budget.in_use.fetch_sub(1, Ordering::Relaxed);
+        self.budget.discount_one();
     }
 }
 
@@ -242,5 +300,19 @@ mod tests {
         drop(permit);
         assert_eq!(budget.in_use(), 0);
         assert!(budget.try_acquire().is_some());
+    }
+
+    #[test]
+    fn a_budget_within_another_counts_in_both() {
+        let all = ConnectionBudget::new(2);
+        let few = ConnectionBudget::within(&all, 1);
+        let permit = few.try_acquire().expect("room for one");
+        assert!(few.try_acquire().is_none());
+        assert_eq!((all.in_use(), few.in_use()), (1, 1));
+        let _other = all.try_acquire().expect("room for two in all");
+        drop(permit);
+        let _again = all.try_acquire().expect("it was given back to both");
+        assert!(few.try_acquire().is_none(), "all is full");
+        assert_eq!((all.in_use(), few.in_use()), (2, 0));
     }
 }

@@ -29,6 +29,7 @@ impl Engine {
             if let Some(Connection {
                 permit,
                 origin,
+                identity,
                 last_seen,
                 ..
             }) = connection
@@ -37,6 +38,7 @@ impl Engine {
                 // Before CONNECT, `last_seen` is the time of acceptance.
                 let arrival = Arrival {
                     origin: *origin,
+                    identity: identity.take(),
                     unread,
                     accepted_at: *last_seen,
                     permit,
@@ -94,6 +96,8 @@ impl Engine {
 
     /// The descriptor of a connection is gone: its place may be used again.
     pub fn release(&mut self, id: ConnectionId) {
+        self.candidates.take(id);
+        self.questions.forget(id);
         self.clients.release(id);
     }
 

@@ -16,6 +16,7 @@ use super::input::{Fault, Flow, Visit};
 use super::peer::{PeerItem, RANK_GROUP, RANK_PUBLISH};
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
+use crate::hooks::Phases;
 use crate::ids::{ConnectionId, ShardId};
 use crate::message::Message;
 use crate::protocol::{ProtocolVersion, Publish, QoS, ReasonCode};
@@ -23,6 +24,9 @@ use crate::routing::Stamp;
 use crate::session::answers::{Answer, Waits};
 use crate::session::inbound::Receipt;
 use crate::time::Timestamp;
+
+/// The phases that look at a PUBLISH before it goes out.
+const JUDGING: Phases = Phases::AUTHORIZE_PUBLISH.with(Phases::PUBLISH);
 
 /// Shards that a publication goes to.
 pub(super) type Targets = SmallVec<[ShardId; 16]>;
@@ -83,12 +87,6 @@ impl Engine {
             self.hold(id, |held| held.by_stop = true);
             return Ok(Flow::Wait);
         }
-        let Some(targets) = self.admit_publication(topic, publish.retain) else {
-            self.clients.stats.paused_publishers += 1;
-            self.hold_by_lane(id);
-            return Ok(Flow::Wait);
-        };
-        self.clients.stats.publishes_received += 1;
         let mut properties = Vec::new();
         let pass_through = publish.properties.pass_through().unwrap_or_else(|| {
             publish.properties.write_pass_through(&mut properties);
@@ -98,6 +96,9 @@ impl Engine {
             .properties
             .message_expiry_interval
             .map(|s| now.plus_seconds(s));
+        if self.chain.phases().any_of(JUDGING) {
+            return Ok(self.publish_judged(id, slot, topic, pass_through, publish, visit, now));
+        }
         let publication = Publication::new(
             topic,
             pass_through,
@@ -106,20 +107,39 @@ impl Engine {
             publish.retain,
             expires_at,
         );
-        let retained = self.retain_or_refuse(&publication);
+        Ok(self.publish_now(id, slot, &publication, publish, visit, now))
+    }
+
+    /// A PUBLISH that nothing speaks against, and its answer.
+    pub(super) fn publish_now(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        publication: &Publication<'_>,
+        publish: &Publish<'_>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Flow {
+        let Some(targets) = self.admit_publication(publication.topic, publication.retain) else {
+            self.clients.stats.paused_publishers += 1;
+            self.hold_by_lane(id);
+            return Flow::Wait;
+        };
+        self.clients.stats.publishes_received += 1;
+        let retained = self.retain_or_refuse(publication);
         // Who can not be told of a refusal gets his message delivered, though not
         // retained: an acknowledgement is always a positive one [MQTT-3.3.5-2].
         let told = publish.qos > QoS::AtMostOnce && self.version_of(id) == ProtocolVersion::V5;
         let reason = if told { retained } else { ReasonCode::Success };
         let mut waits = Waits::new();
         if !reason.is_error() {
-            let work = self.fan_out(&publication, Some(slot), &mut waits, now);
-            let stamp = self.keep_retained(&publication, retained, now);
-            self.send_to_peers(&publication, &targets, stamp, &mut waits);
+            let work = self.fan_out(publication, Some(slot), &mut waits, now);
+            let stamp = self.keep_retained(publication, retained, now);
+            self.send_to_peers(publication, &targets, stamp, &mut waits);
             visit.spend(work);
         }
         self.owe_acknowledgement(slot, publish, reason, waits);
-        Ok(Flow::Continue)
+        Flow::Continue
     }
 
     /// Whether a topic name or filter stays within our bounds.
@@ -182,6 +202,13 @@ impl Engine {
             || self
                 .peers()
                 .all(|shard| self.lanes[shard.index()].has_credit(RANK_GROUP))
+    }
+
+    /// Whether a message finds room whatever its topic.
+    pub(super) fn may_publish_anywhere(&self) -> bool {
+        self.peers()
+            .all(|shard| self.lanes[shard.index()].has_credit(RANK_PUBLISH))
+            && self.groups_may_send()
     }
 
     /// All shards but this one.
@@ -296,7 +323,7 @@ impl Engine {
     }
 
     /// PUBACK or PUBREC, once every shard concerned has the message.
-    fn owe_acknowledgement(
+    pub(super) fn owe_acknowledgement(
         &mut self,
         slot: u32,
         publish: &Publish<'_>,

@@ -7,10 +7,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Engine;
+use super::decisions::Decision;
 use super::input::{Fault, Flow};
 use super::peer::{PeerItem, RANK_PUBLISH};
 use super::planted::{Fault as Planted, is_planted};
 use super::replay::Replay;
+use crate::hooks::{Client, Hook, Phases};
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{
     Packet, QoS, ReasonCode, ReasonProperties, RetainHandling, SubAck, Subscribe,
@@ -37,11 +39,34 @@ impl Engine {
         if subscribe.filters.iter().any(invalid) {
             return Err(ReasonCode::ProtocolError); // [MQTT-3.8.3-4]
         }
+        let mut decided = Vec::new();
+        if self.chain.phases().any_of(Phases::AUTHORIZE_SUBSCRIBE) {
+            let Some(all) = self.judge_subscribe(id, slot, &subscribe.filters, now) else {
+                return Ok(Flow::Wait);
+            };
+            decided = all;
+        }
         let mut waits = Waits::new();
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
-        for request in &subscribe.filters {
-            let reason =
-                self.add_subscription(slot, request, subscribe.subscription_id, &mut waits);
+        for (place, request) in subscribe.filters.iter().enumerate() {
+            let reason = match decided.get(place) {
+                Some(Decision::Deny(reason)) => {
+                    self.clients.stats.denied_subscribes += 1;
+                    *reason
+                }
+                decision => {
+                    if decision == Some(&Decision::AllowFiltered) {
+                        self.clients.profiles.filter(slot);
+                    }
+                    self.add_subscription(slot, request, subscribe.subscription_id, &mut waits)
+                }
+            };
+            if !reason.is_error() {
+                let granted = request.options.qos;
+                self.tell_subscriber(slot, |hook, client| {
+                    hook.subscribed(client, request.filter.as_str(), granted);
+                });
+            }
             reasons.push(reason as u8);
         }
         let suback = SubAck {
@@ -52,6 +77,16 @@ impl Engine {
         self.owe_request(id, slot, waits, &Packet::SubAck(suback));
         self.pump_session(id, slot, now);
         Ok(Flow::Continue)
+    }
+
+    /// Tells hooks of a session's subscriptions.
+    fn tell_subscriber(&self, slot: u32, tell: impl Fn(&dyn Hook, &Client)) {
+        if self.chain.phases().any_of(Phases::SUBSCRIPTIONS)
+            && let Some(profile) = self.clients.profiles.get(slot)
+        {
+            self.chain
+                .tell(Phases::SUBSCRIPTIONS, |hook| tell(hook, &profile.client));
+        }
     }
 
     /// Whether a request has to wait: the broker is stopping, or the lane to the home
@@ -180,6 +215,9 @@ impl Engine {
                 self.remove_subscription(session, *filter, &mut waits);
             }
             let reason = if known {
+                self.tell_subscriber(slot, |hook, client| {
+                    hook.unsubscribed(client, filter.as_str());
+                });
                 ReasonCode::Success
             } else {
                 ReasonCode::NoSubscriptionExisted

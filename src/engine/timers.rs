@@ -24,6 +24,8 @@ pub enum Timer {
     Connection(ConnectionId),
     /// A will is due, or a session has expired.
     Session(SessionId),
+    /// A hook's answer about this connection is late.
+    Verdict(ConnectionId),
     /// Expired retained messages are to be swept.
     RetainedSweep,
 }

@@ -28,6 +28,7 @@ use super::stop::Stopping;
 use super::timer::Alarm;
 use crate::engine::{ConnectionBudget, Engine, LostCause, Origin};
 use crate::ids::{ConnectionId, ShardId};
+use crate::peer::Peer;
 use crate::time::Timestamp;
 
 /// How long a turn takes inputs before it flushes, and how long it goes on
@@ -325,6 +326,7 @@ impl Turn {
         let Some(peer) = address.and_then(|address| address.as_socket()) else {
             return;
         };
+        let peer = Peer::Internet(peer);
         let origin = Origin { peer, listener };
         if let Ok(id) = self.engine.handle_accepted(origin, permit, now) {
             self.table.insert(id, socket);

@@ -77,6 +77,7 @@ const fn driver(
 pub const LAYERS: &[Layer] = &[
     pure("ids", &[], NO_STD),
     pure("time", &[], NO_STD),
+    pure("peer", &[], PURE),
     pure("message", &["ids", "time", "protocol"], NO_STD),
     pure("protocol", &["ids", "time", "message"], NO_STD),
     pure("client", &["ids", "time", "message", "protocol"], NO_STD),
@@ -90,10 +91,10 @@ pub const LAYERS: &[Layer] = &[
         &["ids", "time", "message", "protocol"],
         PURE_WITHOUT_ADDRESSES,
     ),
-    pure("transport", &["ids", "time"], PURE),
+    pure("transport", &["ids", "time", "peer"], PURE),
     driver(
         "hooks",
-        &["ids", "time", "message", "protocol"],
+        &["ids", "time", "peer", "message", "protocol"],
         &[GLOMMIO, COMMAND_LINE],
         true,
     ),
@@ -106,7 +107,7 @@ pub const LAYERS: &[Layer] = &[
     pure(
         "engine",
         &[
-            "ids", "time", "message", "protocol", "session", "routing", "hooks",
+            "ids", "time", "peer", "message", "protocol", "session", "routing", "hooks",
         ],
         PURE,
     ),
@@ -115,6 +116,7 @@ pub const LAYERS: &[Layer] = &[
         &[
             "ids",
             "time",
+            "peer",
             "message",
             "protocol",
             "session",
@@ -132,6 +134,7 @@ pub const LAYERS: &[Layer] = &[
         &[
             "ids",
             "time",
+            "peer",
             "message",
             "protocol",
             "session",
@@ -147,14 +150,14 @@ pub const LAYERS: &[Layer] = &[
     ),
     driver(
         "control",
-        &["ids", "time", "message", "protocol", "broker"],
+        &["ids", "time", "peer", "message", "protocol", "broker"],
         CONTROL_NEVER,
         false,
     ),
     driver(
         "cli",
         &[
-            "ids", "time", "message", "protocol", "client", "hooks", "broker", "control",
+            "ids", "time", "peer", "message", "protocol", "client", "hooks", "broker", "control",
         ],
         &[GLOMMIO, &["io_uring"]],
         false,

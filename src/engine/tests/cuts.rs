@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::world::{Client, KEPT, Seen, Wish, World};
 use crate::engine::Limits;
+use crate::peer::{Identity, Peer};
 use crate::protocol::{
     Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
     ReasonCode, ReasonProperties, RetainHandling, Subscribe, SubscriptionOptions,
@@ -262,12 +263,15 @@ fn a_connect_that_comes_in_parts_with_packets_behind_it_moves_home_whole() {
         Step::Ping,
     ]));
     let mut world = World::new(2, Limits::default());
-    for shard in 0..2 {
+    // In one receive, cut by a transport, or in two.
+    for (shard, at_once) in [(0, false), (0, true), (1, false), (1, true)] {
         for at in 0..=bytes.len() {
             let client = world.open(shard, KEPT.version);
             let (first, second) = bytes.split_at(at);
             world.send_bytes(client, first);
-            world.settle();
+            if !at_once {
+                world.settle();
+            }
             world.send_bytes(client, second);
             world.settle();
             let seen = world.seen(client);
@@ -281,5 +285,25 @@ fn a_connect_that_comes_in_parts_with_packets_behind_it_moves_home_whole() {
             world.disconnect(client);
             assert_accounts(&world);
         }
+    }
+}
+
+#[test]
+fn who_a_peer_is_moves_home_with_it() {
+    let mut world = World::new(2, Limits::default());
+    for shard in 0..2 {
+        let client = world.open(shard, KEPT.version);
+        let peer = Peer::from(([192, 0, 2, 1], 7));
+        let identity = Identity {
+            common_name: Some("sensor".into()),
+            ..Identity::default()
+        };
+        world.establish(client, peer, identity.clone());
+        world.greet(client, "traveller", KEPT);
+        world.settle();
+        let connection = world.connection_of(client);
+        assert_eq!(connection.origin.peer, peer);
+        assert_eq!(connection.identity.as_deref(), Some(&identity));
+        world.disconnect(client);
     }
 }

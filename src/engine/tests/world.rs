@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 
+use crate::engine::connection::Connection;
 use crate::engine::{
     ConnectionBudget, Engine, EngineConfig, Limits, LostCause, Origin, PeerBatch, StopPhase,
 };
 use crate::ids::{ConnectionId, ShardId};
+use crate::peer::{Identity, Peer};
 use crate::protocol::{
     Acknowledge, Connect, ConnectProperties, Disconnect, Packet, PacketId, ProtocolVersion,
     Publish, PublishProperties, QoS, ReasonCode, ReasonProperties, RetainHandling, Split,
@@ -112,6 +114,8 @@ impl World {
                 shard: ShardId(shard),
                 shards,
                 limits: Arc::clone(&limits),
+                listeners: Arc::from([]),
+                hooks: Arc::default(),
                 placement_seed: [1, 2, 3, 4],
                 random_seed: u64::from(shard),
                 interest: Arc::clone(&interest),
@@ -130,7 +134,7 @@ impl World {
     /// Opens a stream to the shard of the test's choice and sends nothing.
     pub fn open(&mut self, shard: usize, version: ProtocolVersion) -> Client {
         let origin = Origin {
-            peer: "127.0.0.1:1".parse().expect("an address"),
+            peer: ([127, 0, 0, 1], 1).into(),
             listener: 0,
         };
         let permit = self.budget.try_acquire().expect("room in the test");
@@ -149,6 +153,21 @@ impl World {
         });
         self.by_connection.insert((shard, id), client);
         Client(client)
+    }
+
+    /// Tells the engine who a client is, as a transport does.
+    pub fn establish(&mut self, client: Client, peer: Peer, identity: Identity) {
+        let stream = &self.streams[client.0];
+        let identity = Some(Box::new(identity));
+        self.engines[stream.shard].handle_established(stream.id, Some(peer), identity);
+    }
+
+    /// A client's connection, on whichever shard it is.
+    pub fn connection_of(&self, client: Client) -> &Connection {
+        let stream = &self.streams[client.0];
+        let connections = &self.engines[stream.shard].clients.connections;
+        let connection = connections.get(stream.id.slot, stream.id.generation);
+        connection.expect("the client is connected")
     }
 
     /// Connects and moves everything until all is quiet.

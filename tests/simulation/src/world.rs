@@ -131,6 +131,8 @@ impl World {
                 shard: ShardId(shard),
                 shards: plan.shards,
                 limits: Arc::clone(&limits),
+                listeners: Arc::from([]),
+                hooks: Arc::default(),
                 placement_seed: PLACEMENT,
                 random_seed: u64::from(shard) + 1,
                 interest: Arc::clone(&interest),

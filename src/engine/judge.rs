@@ -1,0 +1,375 @@
+//! May a connected client do what it asks for? And what hooks make of its messages.
+//!
+//! Owns the questions to the chain of hooks after CONNECT, and what a refusal means
+//! in each version. Pure.
+//!
+//! HOT PATH where rules are installed: one call per PUBLISH, one per delivery that is
+//! judged; what was decided before is recalled, not asked again.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::clients::Clients;
+use super::decisions::{Access, Decision};
+use super::input::{Flow, Visit};
+use super::publication::Publication;
+use super::questions::Answered;
+use crate::hooks::{
+    Client, DeliverRequest, DropReason, Outgoing, Phases, PublishRequest, Question, Ruling,
+    Subject, SubscribeRequest, Treatment,
+};
+use crate::ids::ConnectionId;
+use crate::protocol::{PacketType, ProtocolVersion, Publish, QoS, ReasonCode, SubscriptionRequest};
+use crate::session::answers::Waits;
+use crate::session::will::Will;
+use crate::time::Timestamp;
+
+/// What a PUBLISH may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Judgement {
+    /// It goes on.
+    Go,
+    /// It is answered with this and dropped.
+    Denied(ReasonCode),
+    /// A question is under way: the packet waits.
+    Wait,
+}
+
+impl Engine {
+    /// Whether a client may publish there.
+    pub(super) fn judge_publish(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        request: &PublishRequest<'_>,
+        now: Timestamp,
+    ) -> Judgement {
+        if !self.chain.phases().any_of(Phases::AUTHORIZE_PUBLISH) {
+            return Judgement::Go;
+        }
+        let answered = self.questions.take_answered(id);
+        let generation = self.chain.generation();
+        let access = Access::Publish(request.qos, request.retain);
+        let Some(profile) = self.clients.profiles.get_mut(slot) else {
+            return Judgement::Go;
+        };
+        let known = profile
+            .decisions
+            .recall(generation, access, request.topic, now);
+        if answered.is_none()
+            && let Some(decision) = known
+        {
+            return judgement(decision);
+        }
+        let client = &profile.client;
+        let answered = super::admission::verdict_of(answered);
+        let busy = ReasonCode::QuotaExceeded;
+        let (ruling, place) =
+            self.chain
+                .resume(Phases::AUTHORIZE_PUBLISH, answered, busy, |hook| {
+                    hook.authorize_publish(client, request)
+                });
+        let decision = match ruling {
+            Ruling::Ask(place) => {
+                let subject = Subject::Hook(place, Question::publish(client, request));
+                return match self.ask(id, place, subject, Vec::new(), None, now) {
+                    Some(()) => Judgement::Wait,
+                    None => Judgement::Denied(busy),
+                };
+            }
+            Ruling::Undecided | Ruling::Allow { .. } => Decision::Allow,
+            Ruling::Deny(reason) => Decision::Deny(reason),
+        };
+        let memory = self.chain.memory(place);
+        let (topic, decisions) = (request.topic, &mut profile.decisions);
+        decisions.remember(generation, access, topic, decision, memory, now);
+        judgement(decision)
+    }
+
+    /// A PUBLISH where rules are installed: authorized, treated, published.
+    #[expect(clippy::too_many_arguments, reason = "what `publish_to` has at hand")]
+    pub(super) fn publish_judged(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        topic: &str,
+        pass_through: &[u8],
+        publish: &Publish<'_>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Flow {
+        // Whatever hooks make of the message, it finds room: they see it once.
+        if !self.may_publish_anywhere() {
+            self.clients.stats.paused_publishers += 1;
+            self.hold_by_lane(id);
+            return Flow::Wait;
+        }
+        let request = PublishRequest::new(topic, publish.qos, publish.retain, false);
+        match self.judge_publish(id, slot, &request, now) {
+            Judgement::Go => {}
+            Judgement::Wait => return Flow::Wait,
+            Judgement::Denied(reason) => {
+                self.drop_denied(slot, topic);
+                return self.refuse_publish(id, slot, publish, reason);
+            }
+        }
+        let expiry = publish.properties.message_expiry_interval;
+        let mut message = Outgoing::new(
+            topic,
+            pass_through,
+            publish.payload,
+            publish.qos,
+            publish.retain,
+            expiry,
+        );
+        if self.chain.phases().any_of(Phases::PUBLISH) {
+            match self.treat(slot, &mut message) {
+                Ok(()) => {}
+                Err(Treatment::Refuse(reason)) => {
+                    return self.refuse_publish(id, slot, publish, reason);
+                }
+                Err(_) => {
+                    return self.refuse_publish(id, slot, publish, ReasonCode::Success);
+                }
+            }
+        }
+        let expires_at = message.expiry().map(|seconds| now.plus_seconds(seconds));
+        let publication = Publication::new(
+            message.topic(),
+            message.raw_properties(),
+            message.payload(),
+            message.qos(),
+            message.retain(),
+            expires_at,
+        );
+        self.publish_now(id, slot, &publication, publish, visit, now)
+    }
+
+    /// Answers a PUBLISH that goes nowhere: 5.0 tells why, 3.x can not and tells that
+    /// all is well [MQTT-3.3.5-2].
+    fn refuse_publish(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        publish: &Publish<'_>,
+        reason: ReasonCode,
+    ) -> Flow {
+        self.clients.stats.publishes_received += 1;
+        let told = if self.version_of(id) == ProtocolVersion::V5 {
+            match judgement(Decision::Deny(reason)) {
+                Judgement::Denied(legal) => legal,
+                Judgement::Go | Judgement::Wait => reason,
+            }
+        } else {
+            ReasonCode::Success
+        };
+        self.owe_acknowledgement(slot, publish, told, Waits::new());
+        Flow::Continue
+    }
+
+    /// What is decided about each filter of a SUBSCRIBE; `None` while a question about
+    /// one is under way.
+    pub(super) fn judge_subscribe(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        requests: &[SubscriptionRequest<'_>],
+        now: Timestamp,
+    ) -> Option<Vec<Decision>> {
+        let mut decided = Vec::new();
+        let mut resumed = None;
+        let mut deadline = None;
+        if let Some(Answered {
+            place,
+            answer,
+            decided: before,
+            deadline: same,
+        }) = self.questions.take_answered(id)
+        {
+            (decided, resumed, deadline) = (before, Some((place, answer)), Some(same));
+        }
+        let client = Arc::clone(&self.clients.profiles.get(slot)?.client);
+        let busy = ReasonCode::QuotaExceeded;
+        for request in &requests[decided.len()..] {
+            let wanted = SubscribeRequest::new(request.filter, request.options.qos);
+            let (ruling, _) =
+                self.chain
+                    .resume(Phases::AUTHORIZE_SUBSCRIBE, resumed.take(), busy, |hook| {
+                        hook.authorize_subscribe(&client, &wanted)
+                    });
+            let decision = match ruling {
+                Ruling::Undecided => Decision::Allow,
+                Ruling::Allow { filtered: true, .. } => Decision::AllowFiltered,
+                Ruling::Allow { .. } => Decision::Allow,
+                Ruling::Deny(reason) if reason.is_legal_in(PacketType::SubAck) => {
+                    Decision::Deny(reason)
+                }
+                Ruling::Deny(_) => Decision::Deny(ReasonCode::NotAuthorized),
+                Ruling::Ask(place) => {
+                    let subject = Subject::Hook(place, Question::subscribe(&client, &wanted));
+                    // Asked one after the other, against one deadline.
+                    let so_far = decided.clone();
+                    if self
+                        .ask(id, place, subject, so_far, deadline, now)
+                        .is_some()
+                    {
+                        return None;
+                    }
+                    Decision::Deny(busy)
+                }
+            };
+            decided.push(decision);
+        }
+        Some(decided)
+    }
+
+    /// Lets hooks alter a message; tells why it goes no further, if so.
+    pub(super) fn treat(&mut self, slot: u32, message: &mut Outgoing<'_>) -> Result<(), Treatment> {
+        let Some(profile) = self.clients.profiles.get(slot) else {
+            return Ok(());
+        };
+        let client = Arc::clone(&profile.client);
+        let treatment = self.chain.treat(&client, message);
+        if treatment == Treatment::Next {
+            return Ok(());
+        }
+        self.clients.stats.dropped_by_hook += 1;
+        self.clients
+            .tell_dropped(&client, message.topic(), DropReason::Treated);
+        Err(treatment)
+    }
+
+    /// Counts and tells of a message that its publisher may not publish.
+    pub(super) fn drop_denied(&mut self, slot: u32, topic: &str) {
+        self.clients.stats.denied_publishes += 1;
+        if let Some(profile) = self.clients.profiles.get(slot) {
+            let client = Arc::clone(&profile.client);
+            self.clients
+                .tell_dropped(&client, topic, DropReason::PublishDenied);
+        }
+    }
+
+    /// A will is due: it is authorized once more and treated like any message. A rule
+    /// that needs time has decided at CONNECT, and that stands.
+    pub(super) fn judge_will(&mut self, slot: u32, will: Will) -> Option<Will> {
+        let phases = Phases::AUTHORIZE_PUBLISH | Phases::PUBLISH;
+        if !self.chain.phases().any_of(phases) {
+            return Some(will);
+        }
+        let Some(profile) = self.clients.profiles.get(slot) else {
+            return Some(will);
+        };
+        let client = Arc::clone(&profile.client);
+        let message = will.message();
+        let request = PublishRequest::new(message.topic(), message.qos, message.retain, true);
+        let (ruling, _) = self.chain.rule(Phases::AUTHORIZE_PUBLISH, 0, |hook| {
+            hook.authorize_publish(&client, &request)
+        });
+        if matches!(ruling, Ruling::Deny(_)) {
+            self.drop_denied(slot, will.topic());
+            return None;
+        }
+        if !self.chain.phases().any_of(Phases::PUBLISH) {
+            return Some(will);
+        }
+        let mut outgoing = Outgoing::of(message, will.expiry_interval());
+        self.treat(slot, &mut outgoing).ok()?;
+        let altered = crate::message::Message::new(
+            outgoing.topic(),
+            outgoing.raw_properties(),
+            outgoing.payload(),
+            outgoing.qos(),
+            outgoing.retain(),
+            None,
+        );
+        let expiry = outgoing.expiry();
+        Some(will.altered(altered, expiry))
+    }
+
+    /// The rules have changed: what was decided by the old ones is forgotten, and
+    /// deliveries of subscriptions that they granted are judged from now on.
+    pub fn handle_reload(&mut self) {
+        if self.chain.phases().any_of(Phases::DELIVER_FILTERED) {
+            self.clients.profiles.filter_all();
+        }
+    }
+}
+
+impl Clients {
+    /// Whether a message may go to a session.
+    pub(super) fn may_deliver(
+        &mut self,
+        publication: &Publication<'_>,
+        slot: u32,
+        qos: QoS,
+        retain: bool,
+        now: Timestamp,
+    ) -> bool {
+        let all = self.chain.phases().any_of(Phases::DELIVER);
+        if !all && !self.profiles.is_filtered(slot) {
+            return true;
+        }
+        let phases = if all {
+            Phases::DELIVER | Phases::DELIVER_FILTERED
+        } else {
+            Phases::DELIVER_FILTERED
+        };
+        let Some(profile) = self.profiles.get_mut(slot) else {
+            return true;
+        };
+        let topic = publication.topic;
+        let access = Access::Deliver(qos, retain);
+        let generation = self.chain.generation();
+        let decision = profile
+            .decisions
+            .recall(generation, access, topic, now)
+            .unwrap_or_else(|| {
+                let request = DeliverRequest::new(topic, qos, retain);
+                let client = &profile.client;
+                let (ruling, place) = self
+                    .chain
+                    .rule(phases, 0, |hook| hook.deliver(client, &request));
+                let decision = match ruling {
+                    Ruling::Undecided | Ruling::Allow { .. } => Decision::Allow,
+                    Ruling::Deny(reason) => Decision::Deny(reason),
+                    Ruling::Ask(_) => Decision::Deny(ReasonCode::NotAuthorized),
+                };
+                let memory = self.chain.memory(place);
+                let decisions = &mut profile.decisions;
+                decisions.remember(generation, access, topic, decision, memory, now);
+                decision
+            });
+        if let Decision::Deny(_) = decision {
+            self.stats.denied_deliveries += 1;
+            let client = Arc::clone(&profile.client);
+            self.tell_dropped(&client, topic, DropReason::DeliverDenied);
+            return false;
+        }
+        true
+    }
+
+    /// Tells hooks of a message that was dropped.
+    pub(super) fn tell_dropped(&self, client: &Client, topic: &str, reason: DropReason) {
+        self.chain
+            .tell(Phases::DROPPED, |hook| hook.dropped(client, topic, reason));
+    }
+
+    /// The same, where a session's drop is told only if anybody listens.
+    pub(super) fn tell_session_dropped(&self, slot: u32, topic: &str, reason: DropReason) {
+        if self.chain.phases().any_of(Phases::DROPPED)
+            && let Some(profile) = self.profiles.get(slot)
+        {
+            self.tell_dropped(&profile.client, topic, reason);
+        }
+    }
+}
+
+fn judgement(decision: Decision) -> Judgement {
+    match decision {
+        Decision::Allow | Decision::AllowFiltered => Judgement::Go,
+        Decision::Deny(reason) if reason.is_legal_in(PacketType::PubAck) => {
+            Judgement::Denied(reason)
+        }
+        Decision::Deny(_) => Judgement::Denied(ReasonCode::NotAuthorized),
+    }
+}
