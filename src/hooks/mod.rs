@@ -18,7 +18,7 @@
 //! | `question` `exchange` | answers that take time or several steps |
 //! | `chain` | several hooks in their order |
 //! | `authentication` `authorization` | the rules that come with the broker |
-//! | `line_error` | what is wrong with a file of rules |
+//! | `rule_file` `line_error` | their files, and what is wrong with them |
 
 #[cfg(feature = "auth")]
 pub mod authentication;
@@ -35,6 +35,8 @@ mod outgoing;
 mod phases;
 mod question;
 mod request;
+#[cfg(feature = "auth")]
+mod rule_file;
 mod verdict;
 
 use std::time::Duration;

@@ -80,7 +80,13 @@ impl AclRules {
     /// Whether the client may have a message of this topic.
     #[must_use]
     pub fn may_read(&self, client_id: &str, user_name: Option<&str>, topic: &str) -> bool {
-        self.judge(client_id, user_name, topic, Wish::Read) == Some(true)
+        self.read(client_id, user_name, topic) == Some(true)
+    }
+
+    /// The same as [`Self::may_read`]; `None` where no line speaks of it.
+    #[must_use]
+    pub fn read(&self, client_id: &str, user_name: Option<&str>, topic: &str) -> Option<bool> {
+        self.judge(client_id, user_name, topic, Wish::Read)
     }
 
     /// The same as [`Self::may_write`]; `None` where no line speaks of it.
@@ -126,6 +132,19 @@ impl AclRules {
         } else {
             Coverage::Nothing
         }
+    }
+
+    /// Whether a line denies a topic that the filter matches.
+    #[must_use]
+    pub fn denies_some(&self, client_id: &str, user_name: Option<&str>, filter: &str) -> bool {
+        let who = Who {
+            client_id,
+            user_name,
+        };
+        let mut sets = [self.own(user_name), self.patterns(who)]
+            .into_iter()
+            .flatten();
+        sets.any(|set| set.denies_some(filter, who))
     }
 
     fn own(&self, user: Option<&str>) -> Option<&RuleSet> {

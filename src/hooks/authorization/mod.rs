@@ -8,10 +8,14 @@
 //! | --- | --- |
 //! | `acl_file` | the grammar |
 //! | `acl_rules` | what the lines mean, for one topic and for a whole filter |
+//! | `acl_rule` | the hook that judges by them |
 //! | `levels` | which topics a filter with `%c` and `%u` stands for |
 
 mod acl_file;
+mod acl_rule;
 pub mod acl_rules;
 mod levels;
 #[cfg(test)]
 mod tests;
+
+pub use acl_rule::AclRule;
