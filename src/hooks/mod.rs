@@ -18,6 +18,7 @@
 //! | `question` `exchange` | answers that take time or several steps |
 //! | `chain` | several hooks in their order |
 //! | `authentication` `authorization` | the rules that come with the broker |
+//! | `token` | rules that a client brings along, signed |
 //! | `rule_file` `line_error` | their files, and what is wrong with them |
 
 #[cfg(feature = "auth")]
@@ -37,6 +38,8 @@ mod question;
 mod request;
 #[cfg(feature = "auth")]
 mod rule_file;
+#[cfg(feature = "auth-jwt")]
+pub mod token;
 mod verdict;
 
 use std::time::Duration;

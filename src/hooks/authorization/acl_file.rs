@@ -37,6 +37,18 @@ impl AclRules {
         }
         Ok(rules)
     }
+
+    /// A `pattern` line without the word, for rights that stand elsewhere.
+    #[cfg(feature = "auth-jwt")]
+    pub(in crate::hooks) fn add_pattern_text(
+        &mut self,
+        access: Access,
+        filter: &str,
+    ) -> Result<(), String> {
+        let levels = levels(filter, true)?;
+        self.add_pattern(Rule { access, levels });
+        Ok(())
+    }
 }
 
 /// The word up to the first blanks, and what follows them.
@@ -62,10 +74,13 @@ fn rule(text: &str, pattern: bool) -> Result<Rule, String> {
             return Err(format!("`{other}` is no kind of access; there are {known}"));
         }
     };
-    TopicFilter::parse(filter).map_err(|error| format!("`{filter}`: {error}"))?;
-    let levels = filter.split('/').map(|text| level(text, pattern));
-    let levels = levels.collect::<Result<Vec<_>, _>>()?.into_boxed_slice();
+    let levels = levels(filter, pattern)?;
     Ok(Rule { access, levels })
+}
+
+fn levels(filter: &str, pattern: bool) -> Result<Box<[Level]>, String> {
+    TopicFilter::parse(filter).map_err(|error| format!("`{filter}`: {error}"))?;
+    filter.split('/').map(|text| level(text, pattern)).collect()
 }
 
 fn level(text: &str, pattern: bool) -> Result<Level, String> {

@@ -17,7 +17,7 @@ use super::levels::{Who, covers, matches, overlaps};
 
 /// What a rule permits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Access {
+pub(in crate::hooks) enum Access {
     Read,
     Write,
     ReadWrite,
