@@ -51,3 +51,5 @@ pub mod routing;
 pub mod session;
 #[cfg(feature = "broker")]
 mod shard;
+#[cfg(feature = "broker")]
+pub mod transport;

@@ -43,7 +43,10 @@ fn fifty_starts_and_stops_give_everything_back() {
             .shards(SHARDS)
             .start()
             .expect("the broker starts");
-        let port = broker.addresses()[0].socket_address().port();
+        let port = broker.addresses()[0]
+            .socket_address()
+            .expect("it is of TCP")
+            .port();
         let mut clients: Vec<_> = (0..2 * SHARDS).map(|_| connect(port)).collect();
         assert_eq!(broker.connections(), clients.len());
         broker.shutdown().expect("the broker stops in order");

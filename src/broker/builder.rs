@@ -3,15 +3,19 @@
 //! Owns raw settings until [`Builder::start`] checks them. Lives on the
 //! embedder's thread. Never checks anything itself; see `config`.
 
-use std::fmt::Debug;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::fmt::{self, Debug, Formatter};
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::Config;
-use super::error::{ConfigError, StartError};
+use super::config::{Config, Door};
+use super::error::StartError;
 use super::handle::BrokerHandle;
 use super::lifecycle;
+use super::listener::Listener;
+use super::workers::throttle::Throttle;
 use crate::engine::Limits;
+use crate::hooks::{Chain, Hook, Phases};
 
 /// Where a broker listens when it is not told otherwise.
 const DEFAULT_LISTENER: &str = "127.0.0.1:1883";
@@ -27,45 +31,43 @@ impl Broker {
     /// Settings with their defaults: loopback only, one shard per core.
     pub fn builder() -> Builder {
         Builder {
-            tcp: Vec::new(),
-            wrong: None,
+            listeners: Vec::new(),
             shards: None,
             allow_anonymous: false,
             max_connections: None,
             limits: Limits::default(),
             stop_timeout: DEFAULT_STOP_TIMEOUT,
+            hooks: Vec::new(),
+            workers: None,
+            login_delays: true,
         }
     }
 }
 
 /// Settings of a broker that is to be started.
-#[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
-    tcp: Vec<SocketAddr>,
-    /// The first address that could not be understood.
-    wrong: Option<ConfigError>,
+    listeners: Vec<Listener>,
     shards: Option<usize>,
     allow_anonymous: bool,
     max_connections: Option<u32>,
     limits: Limits,
     stop_timeout: Duration,
+    pub(super) hooks: Vec<Arc<dyn Hook>>,
+    pub(super) workers: Option<usize>,
+    pub(super) login_delays: bool,
 }
 
 impl Builder {
-    /// Listens on one more TCP address; without any, on 127.0.0.1:1883. Port 0
-    /// lets the system choose one. A name listens on all its addresses.
-    pub fn tcp(mut self, address: impl ToSocketAddrs + Debug) -> Self {
-        match address.to_socket_addrs() {
-            Ok(addresses) => self.tcp.extend(addresses),
-            Err(error) => {
-                let text = format!("{address:?}");
-                let text = text.trim_matches('"').to_owned();
-                let reason = error.to_string();
-                self.wrong
-                    .get_or_insert(ConfigError::Address { text, reason });
-            }
-        }
+    /// Listens on one more TCP address; without any listener, on 127.0.0.1:1883. Port
+    /// 0 lets the system choose one. A name listens on all its addresses.
+    pub fn tcp(self, address: impl ToSocketAddrs + Debug) -> Self {
+        self.listener(Listener::resolved(address))
+    }
+
+    /// One more listener.
+    pub fn listener(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
         self
     }
 
@@ -76,7 +78,8 @@ impl Builder {
         self
     }
 
-    /// Lets clients in without credentials on addresses that are not loopback.
+    /// Lets clients in without credentials on addresses that are not loopback, where
+    /// a listener does not say otherwise.
     pub fn allow_anonymous(mut self, allow: bool) -> Self {
         self.allow_anonymous = allow;
         self
@@ -107,21 +110,50 @@ impl Builder {
     /// When the settings are wrong or the machine does not allow them; the error
     /// says in one line what to do.
     pub fn start(self) -> Result<BrokerHandle, StartError> {
-        if let Some(wrong) = self.wrong {
-            return Err(wrong.into());
+        let mut listeners = self.listeners;
+        if listeners.is_empty() {
+            listeners.push(Listener::tcp(DEFAULT_LISTENER));
         }
-        let default = || vec![DEFAULT_LISTENER.parse().expect("the default is an address")];
+        let chain = chain(self.hooks, self.login_delays)?;
+        let doors = listeners.into_iter().map(Door::check);
         let config = Config {
-            tcp: if self.tcp.is_empty() {
-                default()
-            } else {
-                self.tcp
-            },
+            doors: doors.collect::<Result<_, _>>()?,
             shards: self.shards,
             max_connections: self.max_connections,
             limits: self.limits,
             stop_timeout: self.stop_timeout,
+            allow_anonymous: self.allow_anonymous,
+            workers: self.workers,
+            chain,
         };
-        lifecycle::start(config.check(self.allow_anonymous)?)
+        lifecycle::start(config.check()?)
+    }
+}
+
+/// The chain of all hooks. Where clients are authenticated, failures to log in cost
+/// time before anybody looks at the next attempt.
+fn chain(mut hooks: Vec<Arc<dyn Hook>>, login_delays: bool) -> Result<Arc<Chain>, StartError> {
+    let authenticating = Phases::AUTHENTICATE | Phases::EXCHANGE;
+    if login_delays
+        && hooks
+            .iter()
+            .any(|hook| hook.phases().any_of(authenticating))
+    {
+        let throttle = Throttle::start().map_err(|source| StartError::System {
+            what: "start a thread",
+            source,
+        })?;
+        hooks.insert(0, Arc::new(throttle));
+    }
+    Ok(Arc::new(Chain::new(hooks)))
+}
+
+impl Debug for Builder {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("listeners", &self.listeners)
+            .field("shards", &self.shards)
+            .field("hooks", &self.hooks.len())
+            .finish_non_exhaustive()
     }
 }

@@ -5,26 +5,53 @@
 //! broker serves.
 
 use std::io;
-use std::net::SocketAddr;
 
+use super::listener::ListenerKind;
+use crate::hooks::HookError;
 use crate::ids::ShardId;
+use crate::protocol::{ReasonCode, TopicError};
 
 /// The settings contradict each other or the machine's nature.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A listener's address does not parse or resolve.
     #[error(
-        "listener address {text:?} is not usable: {reason}; write HOST:PORT, for example 127.0.0.1:1883 or [::1]:1883"
+        "{kind} listener address {text:?} is not usable: {reason}; write HOST:PORT or HOST, \
+         for example 127.0.0.1:{port}, [::1]:{port} or 0.0.0.0", port = .kind.default_port()
     )]
     Address {
+        /// What was to be spoken there.
+        kind: ListenerKind,
         /// The address as it was given.
         text: String,
         /// What is wrong with it.
         reason: String,
     },
     /// The same address was given twice.
-    #[error("listener address {0} is given twice")]
-    Duplicate(SocketAddr),
+    #[error("listener {0}: its address is given twice")]
+    Duplicate(String),
+    /// A listener's settings do not fit each other.
+    #[error("listener {listener}: {what}")]
+    Listener {
+        /// Which one, such as `tls 127.0.0.1:8883`.
+        listener: String,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// A listener was to take sockets of somebody else, and there are none.
+    #[error(
+        "the {0} listener was given no socket; start the broker by its socket unit, \
+         or name an address (HOST:PORT)"
+    )]
+    NothingInherited(ListenerKind),
+    /// A socket of somebody else cannot be served.
+    #[error("a socket handed over for the {kind} listener cannot be used: {what}")]
+    Inherited {
+        /// What was to be spoken there.
+        kind: ListenerKind,
+        /// What is wrong with it.
+        what: String,
+    },
     /// More listeners than can be numbered.
     #[error("{given} listeners are too many; at most {most} are possible")]
     Listeners {
@@ -44,7 +71,7 @@ pub enum ConfigError {
         "listener {0} can be reached from other machines and every client would be let in; \
          listen on a loopback address or allow anonymous clients explicitly (--allow-anonymous)"
     )]
-    Exposed(SocketAddr),
+    Exposed(String),
     /// No connection at all would be let in.
     #[error("max connections is 0; choose at least 1")]
     NoConnections,
@@ -110,13 +137,18 @@ pub enum StartError {
         limit: u64,
     },
     /// Another process listens there.
-    #[error("{0} is already in use; stop the process that listens there or choose another port")]
-    PortInUse(SocketAddr),
+    #[error("{0} is already in use; stop the process that listens there or choose another address")]
+    InUse(String),
+    /// Something that is no socket is where a socket is to be.
+    #[error(
+        "cannot listen on {0}: there is a file that is no socket; remove it or choose another path"
+    )]
+    NoSocket(String),
     /// A listener cannot be bound for another reason.
     #[error("cannot listen on {address}: {source}")]
     Bind {
-        /// The address.
-        address: SocketAddr,
+        /// The address or path.
+        address: String,
         /// Why.
         source: io::Error,
     },
@@ -147,4 +179,64 @@ pub enum StopError {
         /// What the shards were asked to do.
         phase: &'static str,
     },
+}
+
+/// A message of the process itself was not published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The topic, or the response topic, is no topic name.
+    #[error("cannot publish: {0}")]
+    Topic(#[from] TopicError),
+    /// It fits in no packet.
+    #[error("cannot publish {size} bytes: a packet holds 256 MiB at most")]
+    TooLarge {
+        /// Bytes of topic, properties and payload.
+        size: usize,
+    },
+    /// Too much waits for room between the shards already; try again later.
+    #[error("cannot publish now: too many messages wait between the shards")]
+    Busy,
+    /// The broker has stopped, or is stopping.
+    #[error("cannot publish: the broker has stopped")]
+    Stopped,
+}
+
+/// The process was not subscribed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// That is no topic filter.
+    #[error("cannot subscribe: {0}")]
+    Filter(#[from] TopicError),
+    /// The broker refuses the filter, as it would a client's.
+    #[error("cannot subscribe: {0}")]
+    Refused(ReasonCode),
+    /// The broker has stopped.
+    #[error("cannot subscribe: the broker has stopped")]
+    Stopped,
+}
+
+/// A client was not disconnected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DisconnectError {
+    /// DISCONNECT has no such reason.
+    #[error("{0} is no reason to disconnect for")]
+    Reason(ReasonCode),
+    /// The broker has stopped.
+    #[error("cannot disconnect anybody: the broker has stopped")]
+    Stopped,
+}
+
+/// The rules were not reloaded; the earlier ones stay in force.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// A hook could not read what it is configured with.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    /// The hooks have new rules, but a shard has not answered that it knows.
+    #[error("a shard did not answer while reloading")]
+    Unresponsive,
 }

@@ -5,45 +5,82 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::error::StopError;
+use super::error::{ReloadError, StopError};
 use super::lifecycle;
+use super::listener::ListenerKind;
+use super::remote::Remote;
+use super::unix_socket::SocketPath;
 use crate::engine::ConnectionBudget;
+use crate::hooks::Chain;
 use crate::shard::{Command, Doorbell, ShardReport};
 
 /// How long a shard may take to answer a question between two turns.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An address that the broker listens on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BoundAddress {
-    address: SocketAddr,
+    kind: ListenerKind,
+    place: BoundPlace,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum BoundPlace {
+    Internet(SocketAddr),
+    /// Without a path: an inherited socket that has none.
+    Unix(Option<PathBuf>),
 }
 
 impl BoundAddress {
-    pub(crate) fn tcp(address: SocketAddr) -> Self {
-        Self { address }
+    pub(crate) fn internet(kind: ListenerKind, address: SocketAddr) -> Self {
+        let place = BoundPlace::Internet(address);
+        Self { kind, place }
     }
 
-    /// Address and port, the real one where port 0 was asked for.
+    pub(crate) fn unix(kind: ListenerKind, path: Option<PathBuf>) -> Self {
+        let kind = kind.on_unix_socket();
+        let place = BoundPlace::Unix(path);
+        Self { kind, place }
+    }
+
+    /// Address and port, the real one where port 0 was asked for; `None` of a Unix
+    /// domain socket.
     #[must_use]
-    pub fn socket_address(self) -> SocketAddr {
-        self.address
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        match self.place {
+            BoundPlace::Internet(address) => Some(address),
+            BoundPlace::Unix(_) => None,
+        }
+    }
+
+    /// The path of a Unix domain socket.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            BoundPlace::Internet(_) => None,
+            BoundPlace::Unix(path) => path.as_deref(),
+        }
     }
 
     /// What is spoken there below MQTT.
     #[must_use]
-    pub fn transport(self) -> &'static str {
-        "tcp"
+    pub fn kind(&self) -> ListenerKind {
+        self.kind
     }
 }
 
 impl fmt::Display for BoundAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.transport(), self.address)
+        match &self.place {
+            BoundPlace::Internet(address) => write!(f, "{} {address}", self.kind),
+            BoundPlace::Unix(Some(path)) => write!(f, "{} {}", self.kind, path.display()),
+            BoundPlace::Unix(None) => write!(f, "{} (without a name)", self.kind),
+        }
     }
 }
 
@@ -91,9 +128,13 @@ impl Shards {
 /// A running broker. Dropping it stops the broker, too, and waits for that.
 pub struct BrokerHandle {
     pub(crate) shards: Shards,
+    pub(crate) remote: Remote,
+    pub(crate) chain: Arc<Chain>,
     pub(crate) addresses: Vec<BoundAddress>,
     pub(crate) connections: Arc<ConnectionBudget>,
     pub(crate) stop_timeout: Duration,
+    /// The files of Unix domain sockets.
+    pub(crate) paths: Vec<SocketPath>,
 }
 
 impl BrokerHandle {
@@ -129,6 +170,33 @@ impl BrokerHandle {
         reports
     }
 
+    /// What can be asked of the broker from other threads and tasks: publish,
+    /// subscribe, list and disconnect clients. Cheap to clone.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    /// How often a hook has panicked; each time was taken for a refusal.
+    #[must_use]
+    pub fn hook_panics(&self) -> u64 {
+        self.chain.panics()
+    }
+
+    /// Has all hooks read again what they are configured with; all of them use the new
+    /// rules from now on, or none does. What was decided by the old ones is forgotten.
+    ///
+    /// # Errors
+    /// One line that says what is wrong; the earlier rules stay in force.
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        self.chain.reload()?;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        self.shards
+            .ask("reloading", deadline, |reply| Command::Reloaded { reply })
+            .map(drop)
+            .map_err(|_| ReloadError::Unresponsive)
+    }
+
     /// Stops the broker in order and waits until it has: no more connections,
     /// no more reading, what is under way is finished, clients get what is
     /// queued for them and a goodbye, and the shards end.
@@ -148,6 +216,8 @@ impl Drop for BrokerHandle {
         {
             tracing::warn!(%error, "the broker did not stop in order");
         }
+        // Only now: who looks for the file in the meantime learns that we are there.
+        self.paths.clear();
     }
 }
 

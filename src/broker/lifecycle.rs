@@ -11,7 +11,6 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
@@ -19,16 +18,20 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
+use super::bind::{Bound, bind};
 use super::config::Config;
 use super::error::{StartError, StopError};
-use super::handle::{BoundAddress, BrokerHandle, ShardHandle, Shards};
+use super::handle::{BrokerHandle, ShardHandle, Shards};
 use super::placement::{available_cores, core_of};
 use super::preflight;
-use crate::engine::{ConnectionBudget, EngineConfig};
+use super::remote::Remote;
+use super::workers::{self, Link, Links};
+use crate::engine::{ConnectionBudget, EngineConfig, ListenerPolicy};
+use crate::hooks::Chain;
 use crate::ids::ShardId;
 use crate::routing::InterestTable;
 use crate::shard::{
-    self, Assignment, Census, Clock, Command, Doorbell, LOCKED_BYTES, Milestones, Shortage,
+    self, Assignment, Census, Clock, Command, Door, Doorbell, LOCKED_BYTES, Milestones, Shortage,
 };
 
 /// How long the shards may take to get ready once they are built; they wait for
@@ -54,67 +57,87 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
     let count = config.shards.unwrap_or(cores.len()).min(super::MAX_SHARDS);
     preflight::check_io_uring()?;
     preflight::check_locked_memory(count)?;
-    let max_connections =
-        preflight::check_descriptors(config.max_connections, count, config.tcp.len())?;
-    let (sockets, addresses) = bind(&config.tcp, count)?;
+    let places = config.doors.iter().map(|door| door.bindings.len()).sum();
+    let max_connections = preflight::check_descriptors(config.max_connections, count, places)?;
     let connections = ConnectionBudget::new(max_connections as usize);
-    let mut shards = launch(&config, count, &cores, &connections)?;
-    if let Err(error) = listen(&shards, sockets) {
+    let rules = rules(&config, &connections);
+    let policies = rules.iter().map(|rule| rule.policy.clone()).collect();
+    let stop_timeout = config.stop_timeout;
+    let engines = engine_configs(&config, policies, count);
+    let chain = Arc::clone(&config.chain);
+    let workers = config
+        .workers
+        .unwrap_or_else(workers::default_threads)
+        .max(1);
+    let Bound {
+        sockets,
+        addresses,
+        paths,
+    } = bind(config.doors, count)?;
+    let (mut shards, remote) = launch(engines, &cores, &chain, workers)?;
+    if let Err(error) = listen(&shards, doors(sockets, &rules, count)) {
         let _ = stop(std::mem::take(&mut shards), Duration::ZERO);
         return Err(error);
     }
     for address in &addresses {
         info!(%address, shards = count, "listening");
     }
-    let stop_timeout = config.stop_timeout;
     Ok(BrokerHandle {
         shards,
+        remote,
+        chain,
         addresses,
         connections,
         stop_timeout,
+        paths,
     })
 }
 
-/// Every shard's bound sockets, and the addresses they share.
-type Bound = (Vec<Vec<OwnedFd>>, Vec<BoundAddress>);
+/// What holds for those who come through one place.
+struct Rule {
+    policy: ListenerPolicy,
+    connections: Arc<ConnectionBudget>,
+}
 
-/// Binds all addresses for all shards; nothing listens yet.
-fn bind(addresses: &[SocketAddr], shards: usize) -> Result<Bound, StartError> {
-    let mut sockets: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
-    let mut bound = Vec::new();
-    // An IPv6 wildcard takes IPv4 clients, too, unless they have an address of
-    // their own on the same port.
-    let taken = |port| {
-        addresses
-            .iter()
-            .any(|other| other.is_ipv4() && other.port() == port)
-    };
-    let dual = |address: &SocketAddr| address.port() == 0 || !taken(address.port());
-    for address in addresses {
-        preflight::check_port(*address, dual(address))?;
+/// One rule per place, in the order of the places. All places of a listener share
+/// its bound of connections.
+fn rules(config: &Config, connections: &Arc<ConnectionBudget>) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for door in &config.doors {
+        let own = door.listener.max_connections.map_or_else(
+            || Arc::clone(connections),
+            |most| ConnectionBudget::within(connections, most as usize),
+        );
+        rules.extend(door.bindings.iter().map(|binding| Rule {
+            policy: door.policy(binding, config.allow_anonymous),
+            connections: Arc::clone(&own),
+        }));
     }
-    for address in addresses {
-        let mut address = *address;
-        let dual = dual(&address);
-        for own in &mut sockets {
-            let socket = preflight::socket(address, dual, shards > 1)?;
-            // The first shard finds the port, the others share it.
-            let local = socket.local_addr().ok().and_then(|local| local.as_socket());
-            address = local.unwrap_or(address);
-            own.push(socket.into());
+    rules
+}
+
+/// Each shard's doors, from each place's sockets.
+fn doors(sockets: Vec<Vec<Arc<OwnedFd>>>, rules: &[Rule], shards: usize) -> Vec<Vec<Door>> {
+    let mut doors: Vec<Vec<Door>> = (0..shards).map(|_| Vec::new()).collect();
+    for (sockets, rule) in sockets.into_iter().zip(rules) {
+        for (doors, socket) in doors.iter_mut().zip(sockets) {
+            doors.push(Door {
+                socket,
+                connections: Arc::clone(&rule.connections),
+            });
         }
-        bound.push(BoundAddress::tcp(address));
     }
-    Ok((sockets, bound))
+    doors
 }
 
 /// Starts all shards; they listen to nothing yet.
 fn launch(
-    config: &Config,
-    count: usize,
+    engines: Vec<EngineConfig>,
     cores: &[usize],
-    connections: &Arc<ConnectionBudget>,
-) -> Result<Shards, StartError> {
+    chain: &Arc<Chain>,
+    workers: usize,
+) -> Result<(Shards, Remote), StartError> {
+    let count = engines.len();
     let clock = Clock::start();
     let shortage = Arc::new(Shortage::default());
     let (built, outcomes) = flume::bounded(count);
@@ -128,7 +151,8 @@ fn launch(
             what: "make an eventfd",
             source,
         })?;
-    let engines = engine_configs(config, count);
+    let (questions, inquiries) = flume::bounded(workers::QUEUE_MAX);
+    let mut links = Vec::new();
     let parts = engines
         .into_iter()
         .zip(shard::meshes(&doorbells))
@@ -143,11 +167,15 @@ fn launch(
             clock,
             mesh,
             engine,
-            connections: Arc::clone(connections),
             shortage: Arc::clone(&shortage),
             commands: inbox,
+            questions: questions.clone(),
             doorbell: Arc::clone(&doorbell),
         };
+        links.push(Link {
+            commands: commands.clone(),
+            doorbell: Arc::clone(&doorbell),
+        });
         let milestones = Milestones {
             built: built.clone(),
             go: gate.clone(),
@@ -163,7 +191,7 @@ fn launch(
             thread,
         });
     }
-    drop((built, ready));
+    drop((built, ready, questions));
     let failure = outcomes
         .iter()
         .take(count)
@@ -189,12 +217,25 @@ fn launch(
                 source: io::ErrorKind::TimedOut.into(),
             })?;
     }
-    Ok(shards)
+    let links: Links = links.into();
+    if !chain.is_empty() {
+        workers::start(chain, workers, &inquiries, &links).map_err(|source| {
+            StartError::System {
+                what: "start a worker thread",
+                source,
+            }
+        })?;
+    }
+    Ok((shards, Remote::new(links, clock)))
 }
 
 /// One engine's configuration per shard, with fresh seeds that nobody outside
 /// can guess.
-fn engine_configs(config: &Config, count: usize) -> Vec<EngineConfig> {
+fn engine_configs(
+    config: &Config,
+    listeners: Arc<[ListenerPolicy]>,
+    count: usize,
+) -> Vec<EngineConfig> {
     let limits = Arc::new(config.limits.clone());
     let random = |n: u64| RandomState::new().hash_one(n);
     let placement_seed = [random(0), random(1), random(2), random(3)];
@@ -206,8 +247,8 @@ fn engine_configs(config: &Config, count: usize) -> Vec<EngineConfig> {
             shard: ShardId(u16::try_from(shard).expect("at most MAX_SHARDS")),
             shards,
             limits: Arc::clone(&limits),
-            listeners: Arc::from([]),
-            hooks: Arc::default(),
+            listeners: Arc::clone(&listeners),
+            hooks: Arc::clone(&config.chain),
             placement_seed,
             random_seed: random(shard as u64),
             interest: Arc::clone(&interest),
@@ -227,11 +268,11 @@ fn explain(shard: ShardId, source: io::Error) -> StartError {
 }
 
 /// Lets every shard accept connections.
-fn listen(shards: &Shards, sockets: Vec<Vec<OwnedFd>>) -> Result<(), StartError> {
+fn listen(shards: &Shards, doors: Vec<Vec<Door>>) -> Result<(), StartError> {
     let (reply, answers) = flume::bounded(shards.0.len());
-    for (shard, sockets) in shards.0.iter().zip(sockets) {
+    for (shard, doors) in shards.0.iter().zip(doors) {
         shard.send(Command::Listen {
-            sockets,
+            doors,
             reply: reply.clone(),
         });
     }

@@ -1,18 +1,14 @@
 //! What is checked before a shard starts, so that the answer is one line.
 //!
 //! Owns nothing but the knowledge of what a broker needs of its machine:
-//! io_uring, locked memory, descriptors, free ports. Runs on the starting
+//! io_uring, locked memory, descriptors. Runs on the starting
 //! thread. One of the files with `unsafe`, for resource limits. Raises soft
 //! limits to the hard ones and changes nothing else.
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use io_uring::IoUring;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::StartError;
 use crate::shard::{LOCKED_BYTES, OWN_DESCRIPTORS};
@@ -26,12 +22,6 @@ const MOST_CONNECTIONS: u64 = 1 << 20;
 
 /// The bit of CAP_IPC_LOCK in a capability mask: locked memory is not counted.
 const CAP_IPC_LOCK: u32 = 14;
-
-/// How long a port may still be in use by a broker that was killed just now.
-const PORT_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Between two looks at such a port.
-const PORT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Whether the kernel has io_uring as the shards use it, and lets us.
 pub(crate) fn check_io_uring() -> Result<(), StartError> {
@@ -159,71 +149,9 @@ fn raise(resource: libc::__rlimit_resource_t, need: u64) -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
-/// Whether nobody listens on the address. Shards share their port by
-/// SO_REUSEPORT, with which a second broker of the same user would bind happily
-/// and take half of the connections; a bind without it tells.
-pub(crate) fn check_port(address: SocketAddr, dual: bool) -> Result<(), StartError> {
-    if address.port() == 0 {
-        return Ok(());
-    }
-    let deadline = Instant::now() + PORT_PATIENCE;
-    loop {
-        match socket(address, dual, false) {
-            // The kernel takes a killed broker's rings apart, and with them its
-            // listeners, some time after the process is gone.
-            Err(StartError::PortInUse(_)) if Instant::now() < deadline => {
-                thread::sleep(PORT_PAUSE);
-            }
-            outcome => return outcome.map(drop),
-        }
-    }
-}
-
-/// A socket bound to the address, not yet listening. `dual`: an IPv6 address
-/// takes IPv4 clients, too.
-pub(crate) fn socket(address: SocketAddr, dual: bool, shared: bool) -> Result<Socket, StartError> {
-    let bind = || {
-        // Close-on-exec comes with every socket that socket2 makes.
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!dual)?;
-        }
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(shared)?;
-        // Accepted sockets inherit it: a turn's output is one send already.
-        socket.set_tcp_nodelay(true)?;
-        socket.bind(&address.into())?;
-        Ok(socket)
-    };
-    bind().map_err(|source: io::Error| match source.raw_os_error() {
-        Some(libc::EADDRINUSE) => StartError::PortInUse(address),
-        _ => StartError::Bind { address, source },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_port_that_is_in_use_is_found_although_it_is_shared() {
-        let address = "127.0.0.1:0".parse().expect("an address");
-        let other = socket(address, false, true).expect("a free port");
-        other.listen(1).expect("a listener");
-        let bound = other
-            .local_addr()
-            .expect("a bound address")
-            .as_socket()
-            .expect("an IP");
-        assert!(socket(bound, false, true).is_ok(), "sharing hides it");
-        assert!(matches!(check_port(bound, false), Err(StartError::PortInUse(a)) if a == bound));
-        drop(other);
-        assert!(check_port(bound, false).is_ok());
-    }
 
     #[test]
     fn more_connections_than_descriptors_are_refused_only_when_asked_for() {

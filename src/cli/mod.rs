@@ -20,6 +20,7 @@ mod publish;
 mod serve;
 mod signals;
 mod subscribe;
+mod systemd;
 mod wall_clock;
 
 use std::ffi::OsString;

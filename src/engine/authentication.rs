@@ -44,7 +44,7 @@ impl Engine {
         };
         match outcome {
             Some(Admission::Refused(reason)) => {
-                self.clients.stats.denied_connects += 1;
+                self.tell_refused(&candidate.credentials, reason);
                 self.refuse(id, ProtocolVersion::V5, &client_id, reason);
                 return Ok(Flow::Stop);
             }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::connection::{Connection, Stage};
 use super::limits::{Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use super::local::Inboxes;
 use super::profiles::Profiles;
-use super::publication::Shapes;
 use super::registry::Registry;
 use super::slots::Slots;
 use super::stats::Stats;
@@ -33,6 +33,8 @@ pub struct Clients {
     pub chain: Arc<Chain>,
     /// What the hooks know of the sessions' clients.
     pub profiles: Profiles,
+    /// Where local subscriptions' messages go.
+    pub inboxes: Inboxes,
     /// Whether there may be deliveries to judge.
     pub(super) judges_deliveries: bool,
     /// Connections with something to send, each listed once.
@@ -51,7 +53,6 @@ pub struct Clients {
     pub assembly_total: usize,
     /// Bytes of messages queued in sessions.
     pub queued_total: usize,
-    pub(super) shapes: Shapes,
     spare_buffers: Vec<Vec<u8>>,
 }
 
@@ -64,6 +65,7 @@ impl Clients {
             judges_deliveries: chain.phases().any_of(judging),
             chain,
             profiles: Profiles::default(),
+            inboxes: Inboxes::default(),
             connections: Slots::default(),
             sessions: Registry::new(seeds),
             limits,
@@ -76,7 +78,6 @@ impl Clients {
             outbox_total: 0,
             assembly_total: 0,
             queued_total: 0,
-            shapes: Shapes::default(),
             spare_buffers: Vec::new(),
         }
     }
@@ -145,7 +146,7 @@ impl Clients {
     pub fn write<R>(
         &mut self,
         id: ConnectionId,
-        append: impl FnOnce(&mut Connection, &mut Vec<u8>, &mut Shapes) -> R,
+        append: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R,
     ) -> Option<R> {
         let connection = self.connections.get_mut(id.slot, id.generation)?;
         if connection.stage == Stage::Closing {
@@ -156,7 +157,7 @@ impl Clients {
         }
         // The buffer is taken out while `append` may look at the whole connection.
         let mut buffer = std::mem::take(connection.outbox.buffer());
-        let result = append(connection, &mut buffer, &mut self.shapes);
+        let result = append(connection, &mut buffer);
         *connection.outbox.buffer() = buffer;
         // What was sent meanwhile counts no more, so that an out-buffer which is
         // never quite empty is charged with what it holds.
@@ -195,7 +196,7 @@ impl Clients {
         id: ConnectionId,
         encode: impl FnOnce(ProtocolVersion, &mut Vec<u8>),
     ) {
-        let fits = self.write(id, |connection, out, _| {
+        let fits = self.write(id, |connection, out| {
             let start = out.len();
             encode(connection.version, out);
             let fits = out.len() - start <= connection.maximum_packet_size as usize;

@@ -26,40 +26,33 @@ pub struct Terms<'a> {
     pub session: u32,
     /// The subscription's maximum QoS.
     pub qos: QoS,
-    /// RETAIN as the client sees it.
-    pub retain: bool,
+    /// Whether the client sees RETAIN as it was published; otherwise it is not set.
+    pub retain_as_published: bool,
     /// Identifiers of the subscriptions that matched.
     pub subscription_ids: &'a [u32],
     /// The shared subscription that chose this session.
     pub group: Option<&'a Arc<str>>,
 }
 
-/// Whether the publication goes to one client or to many that may share bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Audience {
-    /// Encoding it for each is the least work.
-    One,
-    /// Encoding it once and copying is.
-    Many,
+impl Terms<'_> {
+    /// RETAIN as the client sees it.
+    pub(super) fn retains(&self, publication: &Publication<'_>) -> bool {
+        self.retain_as_published && publication.retain
+    }
 }
 
 impl Clients {
-    /// Another publication begins: what was encoded for the one before is void.
-    pub fn begin_publication(&mut self) {
-        self.shapes.clear();
-    }
-
     /// Delivers a publication to one session.
-    pub fn deliver(
-        &mut self,
-        publication: &Publication<'_>,
-        terms: &Terms<'_>,
-        audience: Audience,
-        now: Timestamp,
-    ) {
+    pub fn deliver(&mut self, publication: &Publication<'_>, terms: &Terms<'_>, now: Timestamp) {
         let qos = terms.qos.min(publication.qos);
         if self.judges_deliveries
-            && !self.may_deliver(publication, terms.session, qos, terms.retain, now)
+            && !self.may_deliver(
+                publication,
+                terms.session,
+                qos,
+                terms.retains(publication),
+                now,
+            )
         {
             return;
         }
@@ -67,25 +60,30 @@ impl Clients {
             return;
         };
         let connection = session.connection;
+        let idle = session.outbound.may_start();
+        if connection.is_none()
+            && self.offer_locally(publication, terms.session, qos, terms.retains(publication))
+        {
+            return;
+        }
         if qos == QoS::AtMostOnce {
             // Nothing of QoS 0 is kept for a client that is away, as in mosquitto.
             if let Some(connection) = connection {
-                self.deliver_at_most_once(connection, publication, terms, audience, now);
+                self.deliver_at_most_once(connection, publication, terms, now);
             }
             return;
         }
-        let idle = session.outbound.may_start();
         let bytes = publication.bytes();
         let room = connection.filter(|id| idle && self.has_room_or_starves(*id, bytes));
         let pending = Pending {
             message: Rc::clone(publication.keep()),
             qos,
-            retain: terms.retain,
+            retain: terms.retains(publication),
             subscription_ids: SubscriptionIdList::from_slice(terms.subscription_ids),
             group: terms.group.cloned(),
         };
         match room {
-            Some(id) => self.start(terms.session, id, pending, publication, audience, now),
+            Some(id) => self.start(terms.session, id, pending, publication, now),
             None => self.enqueue(terms.session, pending, now),
         }
     }
@@ -95,7 +93,6 @@ impl Clients {
         id: ConnectionId,
         publication: &Publication<'_>,
         terms: &Terms<'_>,
-        audience: Audience,
         now: Timestamp,
     ) {
         let Some(connection) = self.connections.get(id.slot, id.generation) else {
@@ -110,11 +107,11 @@ impl Clients {
         let head = Head {
             qos: QoS::AtMostOnce,
             dup: false,
-            retain: terms.retain,
+            retain: terms.retains(publication),
             subscription_ids: terms.subscription_ids,
             alias: AliasUse::None,
         };
-        self.append(id, publication, head, None, audience, now);
+        self.append(id, publication, head, None, now);
     }
 
     /// Takes a delivery into flight and sends it.
@@ -124,7 +121,6 @@ impl Clients {
         id: ConnectionId,
         pending: Pending,
         publication: &Publication<'_>,
-        audience: Audience,
         now: Timestamp,
     ) {
         let ids = pending.subscription_ids.clone();
@@ -141,7 +137,7 @@ impl Clients {
         let Some(packet_id) = session.outbound.start(pending) else {
             return;
         };
-        if !self.append(id, publication, head, Some(packet_id), audience, now)
+        if !self.append(id, publication, head, Some(packet_id), now)
             && let Some(session) = self.sessions.at_mut(slot)
         {
             session.outbound.abandon(packet_id);
@@ -156,10 +152,9 @@ impl Clients {
         publication: &Publication<'_>,
         mut head: Head<'_>,
         packet_id: Option<PacketId>,
-        audience: Audience,
         now: Timestamp,
     ) -> bool {
-        let sent = self.write(id, |connection, out, shapes| {
+        let sent = self.write(id, |connection, out| {
             let (version, maximum) = (connection.version, connection.maximum_packet_size);
             // Most clients have no bound, and then nothing is measured.
             let fits = |head: &Head<'_>| {
@@ -178,10 +173,7 @@ impl Clients {
                 connection.learn_alias(publication.topic);
             }
             let start = out.len();
-            let patch = match audience {
-                Audience::Many => shapes.append(publication, &head, version, now, out),
-                Audience::One => publication.delivery(&head, now).encode(version, out),
-            };
+            let patch = publication.delivery(&head, now).encode(version, out);
             fill_in(&mut out[start..], patch, packet_id, head.alias);
             true
         });
@@ -273,8 +265,7 @@ impl Clients {
                     alias: AliasUse::None,
                 };
                 let publication = Publication::of(&pending.message);
-                let one = Audience::One;
-                if !self.append(id, &publication, head, Some(packet_id), one, now)
+                if !self.append(id, &publication, head, Some(packet_id), now)
                     && let Some(session) = self.sessions.at_mut(slot)
                 {
                     session.outbound.abandon(packet_id);
@@ -295,14 +286,7 @@ impl Clients {
         self.queued_total -= before - session.outbound.queued_bytes();
         let Some(pending) = next else { return false };
         let message = Rc::clone(&pending.message);
-        self.start(
-            slot,
-            id,
-            pending,
-            &Publication::of(&message),
-            Audience::One,
-            now,
-        );
+        self.start(slot, id, pending, &Publication::of(&message), now);
         true
     }
 

@@ -127,7 +127,7 @@ impl Engine {
     }
 
     /// Session and connection part; the session goes on as long as was agreed.
-    fn part(&mut self, id: ConnectionId, slot: u32, now: Timestamp) {
+    pub(super) fn part(&mut self, id: ConnectionId, slot: u32, now: Timestamp) {
         self.clients.close(id);
         if let Some(session) = self.clients.sessions.at_mut(slot) {
             session.detach(now);
@@ -238,6 +238,7 @@ impl Engine {
             return;
         };
         self.clients.queued_total -= session.outbound.queued_bytes();
+        self.clients.drop_inbox(slot);
         if let Some(will) = session.will.take() {
             self.publish_will(slot, *will, now); // [MQTT-3.1.3-9]: with the session at the latest
         }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Engine;
-use super::deliver::{Audience, Terms};
+use super::deliver::Terms;
 use super::limits::{INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX};
 use super::peer::{GroupDelivery, PeerItem, RANK_PUBLISH};
 use super::publication::Publication;
@@ -24,8 +24,8 @@ use crate::time::Timestamp;
 /// Work that no connection stands behind, waiting for room towards other shards.
 #[derive(Debug)]
 pub(super) enum Deferred {
-    /// A will.
-    Will(Rc<Message>),
+    /// A will, or a message of the process itself.
+    Own(Rc<Message>),
     /// A message for another member of its group.
     GiveBack {
         group: Arc<str>,
@@ -37,7 +37,7 @@ pub(super) enum Deferred {
 impl Deferred {
     fn len(&self) -> usize {
         match self {
-            Self::Will(message) | Self::GiveBack { message, .. } => message.len(),
+            Self::Own(message) | Self::GiveBack { message, .. } => message.len(),
         }
     }
 }
@@ -109,18 +109,20 @@ impl Engine {
         let Some(will) = self.judge_will(slot, will) else {
             return;
         };
-        self.defer(Deferred::Will(will.publish(now)));
+        self.defer(Deferred::Own(will.publish(now)));
         self.pump_internal(now);
     }
 
-    fn defer(&mut self, work: Deferred) {
+    /// Puts work behind what waits already; false, and counted, without room.
+    pub(super) fn defer(&mut self, work: Deferred) -> bool {
         let bytes = self.internal_bytes + work.len();
         if self.internal.len() < INTERNAL_QUEUE_MAX && bytes <= INTERNAL_QUEUE_BYTES_MAX {
             self.internal_bytes = bytes;
             self.internal.push_back(work);
-        } else {
-            self.clients.stats.dropped_internal_full += 1;
+            return true;
         }
+        self.clients.stats.dropped_internal_full += 1;
+        false
     }
 
     /// Does deferred work as far as the lanes have credit.
@@ -128,7 +130,7 @@ impl Engine {
         while let Some(work) = self.internal.pop_front() {
             self.internal_bytes -= work.len();
             let undone = match work {
-                Deferred::Will(message) => self.publish_message(message, now).map(Deferred::Will),
+                Deferred::Own(message) => self.publish_message(message, now).map(Deferred::Own),
                 Deferred::GiveBack {
                     group,
                     message,
@@ -321,9 +323,9 @@ fn deliver_to_member(
     let terms = Terms {
         session,
         qos: delivery.qos,
-        retain: delivery.retain,
+        retain_as_published: delivery.retain,
         subscription_ids: subscription_id.as_slice(),
         group: Some(&delivery.group),
     };
-    clients.deliver(&Publication::of(message), &terms, Audience::One, now);
+    clients.deliver(&Publication::of(message), &terms, now);
 }

@@ -9,6 +9,7 @@
 
 use super::Engine;
 use super::assembly::Assembly;
+use super::burst::Burst;
 use super::connection::{Connection, Held, Origin, Stage};
 use super::limits::{
     ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_PASS, DELIVERIES_PER_VISIT,
@@ -182,6 +183,7 @@ impl Engine {
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
         let more = self.handle_left_items(now);
         self.pump_internal(now);
+        self.end_gone_inboxes(now);
         self.visited_work = 0;
         for _ in 0..self.clients.starved.len() {
             let Some(id) = self.clients.next_starved() else {
@@ -306,36 +308,49 @@ impl Engine {
         visit: &mut Visit,
         now: Timestamp,
     ) -> (Flow, usize) {
+        let mut burst = Burst::default();
         let mut used = 0;
-        while used < bytes.len() && !visit.is_over() {
+        let outcome = self.visit_packets(id, bytes, &mut used, &mut burst, visit, now);
+        self.deliver_burst(&mut burst, now);
+        let flow = outcome.unwrap_or_else(|reason| {
+            self.fault(id, reason, now);
+            Flow::Stop
+        });
+        (flow, used)
+    }
+
+    fn visit_packets<'a>(
+        &mut self,
+        id: ConnectionId,
+        bytes: &'a [u8],
+        used: &mut usize,
+        burst: &mut Burst<'a>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Result<Flow, Fault> {
+        while *used < bytes.len() && !visit.is_over() {
             let Some(connection) = self.clients.open_connection(id) else {
-                return (Flow::Stop, used);
+                return Ok(Flow::Stop);
             };
-            let outcome = match split(&bytes[used..], connection.input_bound) {
-                Ok(Split::Incomplete { .. }) => break,
-                Ok(Split::Complete { frame, size }) => {
-                    visit.packets -= 1;
-                    self.packet(id, frame, visit, now).map(|flow| (flow, size))
-                }
-                Err(error) => Err(error.reason()),
+            let next = split(&bytes[*used..], connection.input_bound).map_err(fault)?;
+            let Split::Complete { frame, size } = next else {
+                break;
             };
-            match outcome {
-                Ok((Flow::Continue, size)) => used += size,
-                Ok((flow, _)) => return (flow, used),
-                Err(reason) => {
-                    self.fault(id, reason, now);
-                    return (Flow::Stop, used);
-                }
+            visit.packets -= 1;
+            match self.packet(id, frame, burst, visit, now)? {
+                Flow::Continue => *used += size,
+                flow @ (Flow::Wait | Flow::Stop | Flow::Leave(_)) => return Ok(flow),
             }
         }
-        (Flow::Continue, used)
+        Ok(Flow::Continue)
     }
 
     /// One whole packet.
-    fn packet(
+    fn packet<'a>(
         &mut self,
         id: ConnectionId,
-        frame: Frame<'_>,
+        frame: Frame<'a>,
+        burst: &mut Burst<'a>,
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
@@ -358,7 +373,11 @@ impl Engine {
             self.hold_by_lane(id);
             return Ok(Flow::Wait);
         }
-        match (stage, frame.packet_type().map_err(fault)?) {
+        let packet_type = frame.packet_type().map_err(fault)?;
+        if packet_type != PacketType::Publish {
+            self.deliver_burst(burst, now);
+        }
+        match (stage, packet_type) {
             (Stage::Closing, _) => Ok(Flow::Stop),
             (Stage::AwaitingConnect, PacketType::Connect) => self.first_packet(id, frame, now),
             (Stage::AwaitingConnect, PacketType::Auth) => {
@@ -372,7 +391,7 @@ impl Engine {
             }
             (Stage::Serving(session), PacketType::Publish) => {
                 let publish = Publish::decode(version, frame).map_err(fault)?;
-                self.on_publish(id, session, &publish, visit, now)
+                self.on_publish(id, session, &publish, burst, visit, now)
             }
             (Stage::Serving(session), _) => {
                 let packet = Packet::decode(version, frame).map_err(fault)?;

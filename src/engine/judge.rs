@@ -6,13 +6,15 @@
 //! HOT PATH where rules are installed: one call per PUBLISH, one per delivery that is
 //! judged; what was decided before is recalled, not asked again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Engine;
 use super::clients::Clients;
 use super::decisions::{Access, Decision};
-use super::input::{Flow, Visit};
+use super::input::Flow;
 use super::publication::Publication;
+use super::publish::Publisher;
 use super::questions::Answered;
 use crate::hooks::{
     Client, DeliverRequest, DropReason, Outgoing, Phases, PublishRequest, Question, Ruling,
@@ -86,84 +88,80 @@ impl Engine {
         judgement(decision)
     }
 
-    /// A PUBLISH where rules are installed: authorized, treated, published.
-    #[expect(clippy::too_many_arguments, reason = "what `publish_to` has at hand")]
-    pub(super) fn publish_judged(
+    /// Authorizes a PUBLISH where rules are installed; tells what becomes of it where
+    /// it does not simply go on.
+    pub(super) fn judge_packet(
         &mut self,
-        id: ConnectionId,
-        slot: u32,
+        from: Publisher,
         topic: &str,
-        pass_through: &[u8],
         publish: &Publish<'_>,
-        visit: &mut Visit,
         now: Timestamp,
-    ) -> Flow {
+    ) -> Option<Flow> {
         // Whatever hooks make of the message, it finds room: they see it once.
         if !self.may_publish_anywhere() {
             self.clients.stats.paused_publishers += 1;
-            self.hold_by_lane(id);
-            return Flow::Wait;
+            self.hold_by_lane(from.id);
+            return Some(Flow::Wait);
         }
         let request = PublishRequest::new(topic, publish.qos, publish.retain, false);
-        match self.judge_publish(id, slot, &request, now) {
-            Judgement::Go => {}
-            Judgement::Wait => return Flow::Wait,
+        match self.judge_publish(from.id, from.slot, &request, now) {
+            Judgement::Go => None,
+            Judgement::Wait => Some(Flow::Wait),
             Judgement::Denied(reason) => {
-                self.drop_denied(slot, topic);
-                return self.refuse_publish(id, slot, publish, reason);
+                self.drop_denied(from.slot, topic);
+                Some(self.refuse_publish(from, publish, reason))
             }
         }
-        let expiry = publish.properties.message_expiry_interval;
+    }
+
+    /// Lets publish hooks have an authorized message; tells what becomes of its packet
+    /// where they stop it.
+    pub(super) fn treat_packet<'p>(
+        &mut self,
+        from: Publisher,
+        topic: &'p str,
+        publish: &Publish<'p>,
+    ) -> Result<Outgoing<'p>, Flow> {
+        let properties = match publish.properties.pass_through() {
+            Some(whole) => Cow::Borrowed(whole),
+            None => {
+                let mut picked = Vec::new();
+                publish.properties.write_pass_through(&mut picked);
+                Cow::Owned(picked)
+            }
+        };
         let mut message = Outgoing::new(
             topic,
-            pass_through,
+            properties,
             publish.payload,
             publish.qos,
             publish.retain,
-            expiry,
+            publish.properties.message_expiry_interval,
         );
-        if self.chain.phases().any_of(Phases::PUBLISH) {
-            match self.treat(slot, &mut message) {
-                Ok(()) => {}
-                Err(Treatment::Refuse(reason)) => {
-                    return self.refuse_publish(id, slot, publish, reason);
-                }
-                Err(_) => {
-                    return self.refuse_publish(id, slot, publish, ReasonCode::Success);
-                }
-            }
+        match self.treat(from.slot, &mut message) {
+            Ok(()) => Ok(message),
+            Err(Treatment::Refuse(reason)) => Err(self.refuse_publish(from, publish, reason)),
+            Err(_) => Err(self.refuse_publish(from, publish, ReasonCode::Success)),
         }
-        let expires_at = message.expiry().map(|seconds| now.plus_seconds(seconds));
-        let publication = Publication::new(
-            message.topic(),
-            message.raw_properties(),
-            message.payload(),
-            message.qos(),
-            message.retain(),
-            expires_at,
-        );
-        self.publish_now(id, slot, &publication, publish, visit, now)
     }
 
     /// Answers a PUBLISH that goes nowhere: 5.0 tells why, 3.x can not and tells that
     /// all is well [MQTT-3.3.5-2].
     fn refuse_publish(
         &mut self,
-        id: ConnectionId,
-        slot: u32,
+        from: Publisher,
         publish: &Publish<'_>,
         reason: ReasonCode,
     ) -> Flow {
         self.clients.stats.publishes_received += 1;
-        let told = if self.version_of(id) == ProtocolVersion::V5 {
-            match judgement(Decision::Deny(reason)) {
-                Judgement::Denied(legal) => legal,
-                Judgement::Go | Judgement::Wait => reason,
-            }
+        let told = if self.version_of(from.id) == ProtocolVersion::V5 {
+            told_publisher(reason)
         } else {
             ReasonCode::Success
         };
-        self.owe_acknowledgement(slot, publish, told, Waits::new());
+        if let Some(packet_id) = publish.packet_id {
+            self.owe_acknowledgement(from.slot, packet_id, publish.qos, told, Waits::new());
+        }
         Flow::Continue
     }
 
@@ -296,6 +294,12 @@ impl Engine {
 }
 
 impl Clients {
+    /// Whether deliveries to a session have to be judged one by one.
+    pub(super) fn judges_deliveries_to(&self, slot: u32) -> bool {
+        self.judges_deliveries
+            && (self.chain.phases().any_of(Phases::DELIVER) || self.profiles.is_filtered(slot))
+    }
+
     /// Whether a message may go to a session.
     pub(super) fn may_deliver(
         &mut self,
@@ -367,9 +371,15 @@ impl Clients {
 fn judgement(decision: Decision) -> Judgement {
     match decision {
         Decision::Allow | Decision::AllowFiltered => Judgement::Go,
-        Decision::Deny(reason) if reason.is_legal_in(PacketType::PubAck) => {
-            Judgement::Denied(reason)
-        }
-        Decision::Deny(_) => Judgement::Denied(ReasonCode::NotAuthorized),
+        Decision::Deny(reason) => Judgement::Denied(told_publisher(reason)),
+    }
+}
+
+/// A reason that PUBACK and PUBREC can carry [MQTT-3.4.2-1].
+fn told_publisher(reason: ReasonCode) -> ReasonCode {
+    if reason.is_legal_in(PacketType::PubAck) {
+        reason
+    } else {
+        ReasonCode::NotAuthorized
     }
 }

@@ -10,6 +10,7 @@
 use std::rc::Rc;
 
 use super::Engine;
+use super::burst::RemoteBurst;
 use super::limits::DELIVERIES_PER_PASS;
 use super::peer::{Lane, PeerBatch, PeerItem, measure};
 use super::planted::{Fault as Planted, is_planted};
@@ -24,14 +25,16 @@ impl Engine {
         let PeerBatch { items, receipt } = batch;
         // Items first: what the receipt accepts (a Leave, say) came after what the same
         // batch brings, and the answer to it must not overtake that [MQTT-3.10.4-2].
+        let mut burst = RemoteBurst::default();
         for item in items {
             let queues = !matches!(item, PeerItem::GroupDelivery(_));
             if queues && (self.lanes[from.index()].has_deferred() || !self.may_handle(&item)) {
                 self.lanes[from.index()].defer(item);
             } else {
-                self.handle_item(from, item, now);
+                self.handle_item(from, item, &mut burst, now);
             }
         }
+        self.deliver_remote_burst(&mut burst, now);
         if self.lanes[from.index()].learn(receipt) {
             self.on_progress(from, now);
         }
@@ -72,9 +75,18 @@ impl Engine {
         }
     }
 
-    fn handle_item(&mut self, from: ShardId, item: PeerItem, now: Timestamp) {
+    fn handle_item(
+        &mut self,
+        from: ShardId,
+        item: PeerItem,
+        burst: &mut RemoteBurst,
+        now: Timestamp,
+    ) {
         let (rank, cost) = measure(&item);
         let mut waits = Waits::new();
+        if !matches!(item, PeerItem::Publish { .. }) {
+            self.deliver_remote_burst(burst, now);
+        }
         match item {
             PeerItem::Publish { message, stamp } => {
                 let message = Rc::new(message);
@@ -89,8 +101,11 @@ impl Engine {
                 if message.is_expired(now) && !is_planted(Planted::ForgetExpiryBetweenShards) {
                     self.drop_expired(message.topic());
                 } else {
-                    let publication = Publication::of(&message);
-                    self.peer_work += self.fan_out(&publication, None, &mut waits, now);
+                    if !self.groups.is_empty() {
+                        let publication = Publication::of(&message);
+                        self.peer_work += self.publish_to_groups(&publication, &mut waits, now);
+                    }
+                    self.peer_work += self.gather_remote(burst, message, now);
                 }
             }
             PeerItem::Join {
@@ -150,13 +165,15 @@ impl Engine {
     }
 
     fn retry_deferred(&mut self, from: ShardId, now: Timestamp) {
+        let mut burst = RemoteBurst::default();
         while let Some(item) = self.lanes[from.index()].next_deferred() {
             if !self.may_handle(&item) {
                 self.lanes[from.index()].defer_again(item);
-                return;
+                break;
             }
-            self.handle_item(from, item, now);
+            self.handle_item(from, item, &mut burst, now);
         }
+        self.deliver_remote_burst(&mut burst, now);
     }
 
     /// Remembers a connection whose next packet waits for other shards.

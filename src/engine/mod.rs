@@ -22,6 +22,7 @@ pub mod decisions;
 pub mod deliver;
 pub mod home;
 pub mod limits;
+pub mod local;
 pub mod outbox;
 pub mod peer;
 pub mod profiles;
@@ -35,6 +36,7 @@ pub mod timers;
 mod acknowledge;
 mod admission;
 mod authentication;
+mod burst;
 mod connect;
 mod disconnect;
 mod group;
@@ -64,6 +66,7 @@ pub use connection::Origin;
 pub use disconnect::LostCause;
 pub use input::{Arrival, Refused};
 pub use limits::{ConnectionBudget, ConnectionPermit, Limits, ListenerPolicy};
+pub use local::{ClientReport, Inbox, Offered};
 pub use outbox::Outbox;
 pub use peer::PeerBatch;
 pub use stats::Stats;
@@ -74,6 +77,7 @@ use crate::ids::{ConnectionId, ShardId};
 use crate::routing::{Interest, InterestTable, Retained, SharedGroups, Subscriptions};
 use crate::time::Timestamp;
 use admission::Candidates;
+use burst::Runs;
 use clients::Clients;
 use group::Deferred;
 use home::Homes;
@@ -140,6 +144,8 @@ pub struct Engine {
     peer_work: usize,
     /// The lane whose items left over came first in this pass.
     first_lane: usize,
+    /// Encoded packets of the publications at hand.
+    runs: Runs,
     /// Whether a sweep of the retained store is planned.
     sweeping: bool,
     /// Counts retained publications, for their stamps.
@@ -192,6 +198,7 @@ impl Engine {
             visited_work: 0,
             peer_work: 0,
             first_lane: 0,
+            runs: Runs::default(),
             sweeping: false,
             stamps: 0,
             random,

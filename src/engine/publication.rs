@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use crate::message::Message;
-use crate::protocol::{Delivery, Patch, ProtocolVersion, QoS};
+use crate::protocol::{Delivery, QoS};
 use crate::session::topic_alias::AliasUse;
 use crate::time::Timestamp;
 
@@ -125,117 +125,5 @@ impl<'a> Publication<'a> {
             topic_alias,
             subscription_ids: head.subscription_ids,
         }
-    }
-}
-
-/// One encoded delivery and the conditions under which it may be copied.
-#[derive(Debug)]
-struct Shape {
-    version: ProtocolVersion,
-    qos: QoS,
-    retain: bool,
-    alias: AliasKind,
-    subscription_ids: Vec<u32>,
-    bytes: Vec<u8>,
-    patch: Patch,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum AliasKind {
-    None,
-    Set,
-    Use,
-}
-
-impl From<AliasUse> for AliasKind {
-    fn from(alias: AliasUse) -> Self {
-        match alias {
-            AliasUse::None => Self::None,
-            AliasUse::Set(_) => Self::Set,
-            AliasUse::Use(_) => Self::Use,
-        }
-    }
-}
-
-/// More shapes than this are encoded for each delivery: subscribers that all use
-/// identifiers of their own share nothing, and the search would cost more.
-const SHAPES_MAX: usize = 8;
-
-/// The encoded shapes of the publication at hand: deliveries that differ in packet
-/// identifier and alias number alone are encoded once and copied whole.
-#[derive(Debug, Default)]
-pub struct Shapes {
-    shapes: Vec<Shape>,
-    used: usize,
-}
-
-impl Shapes {
-    /// Forgets the shapes of the publication before; their buffers are kept.
-    pub fn clear(&mut self) {
-        self.used = 0;
-    }
-
-    /// Appends a delivery to `out`: a copy of its shape if there is one.
-    /// Returns where packet identifier and alias are to be patched.
-    pub fn append(
-        &mut self,
-        publication: &Publication<'_>,
-        head: &Head<'_>,
-        version: ProtocolVersion,
-        now: Timestamp,
-        out: &mut Vec<u8>,
-    ) -> Patch {
-        let alias = AliasKind::from(head.alias);
-        let known = self.shapes[..self.used].iter().find(|shape| {
-            shape.qos == head.qos
-                && shape.version == version
-                && shape.retain == head.retain
-                && shape.alias == alias
-                && shape.subscription_ids == head.subscription_ids
-        });
-        if let Some(shape) = known {
-            out.extend_from_slice(&shape.bytes);
-            return shape.patch;
-        }
-        let start = out.len();
-        let patch = publication.delivery(head, now).encode(version, out);
-        if self.used < SHAPES_MAX {
-            self.remember(head, version, alias, &out[start..], patch);
-        }
-        patch
-    }
-
-    fn remember(
-        &mut self,
-        head: &Head<'_>,
-        version: ProtocolVersion,
-        alias: AliasKind,
-        encoded: &[u8],
-        patch: Patch,
-    ) {
-        if self.used == self.shapes.len() {
-            self.shapes.push(Shape {
-                version,
-                qos: head.qos,
-                retain: head.retain,
-                alias,
-                subscription_ids: Vec::new(),
-                bytes: Vec::new(),
-                patch,
-            });
-        }
-        let shape = &mut self.shapes[self.used];
-        self.used += 1;
-        shape.version = version;
-        shape.qos = head.qos;
-        shape.retain = head.retain;
-        shape.alias = alias;
-        shape.subscription_ids.clear();
-        shape
-            .subscription_ids
-            .extend_from_slice(head.subscription_ids);
-        shape.bytes.clear();
-        shape.bytes.extend_from_slice(encoded);
-        shape.patch = patch;
     }
 }

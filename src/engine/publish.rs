@@ -11,7 +11,7 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 
 use super::Engine;
-use super::deliver::{Audience, Terms};
+use super::burst::Burst;
 use super::input::{Fault, Flow, Visit};
 use super::peer::{PeerItem, RANK_GROUP, RANK_PUBLISH};
 use super::planted::{Fault as Planted, is_planted};
@@ -19,7 +19,7 @@ use super::publication::Publication;
 use crate::hooks::Phases;
 use crate::ids::{ConnectionId, ShardId};
 use crate::message::Message;
-use crate::protocol::{ProtocolVersion, Publish, QoS, ReasonCode};
+use crate::protocol::{PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
 use crate::routing::Stamp;
 use crate::session::answers::{Answer, Waits};
 use crate::session::inbound::Receipt;
@@ -31,21 +31,31 @@ const JUDGING: Phases = Phases::AUTHORIZE_PUBLISH.with(Phases::PUBLISH);
 /// Shards that a publication goes to.
 pub(super) type Targets = SmallVec<[ShardId; 16]>;
 
+/// Who publishes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Publisher {
+    pub(super) id: ConnectionId,
+    /// Its session.
+    pub(super) slot: u32,
+}
+
 impl Engine {
     /// A PUBLISH packet of a connected client.
-    pub(super) fn on_publish(
+    pub(super) fn on_publish<'a>(
         &mut self,
         id: ConnectionId,
         slot: u32,
-        publish: &Publish<'_>,
+        publish: &Publish<'a>,
+        burst: &mut Burst<'a>,
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
         if !publish.properties.subscription_ids.is_empty() {
             return Err(ReasonCode::ProtocolError); // [MQTT-3.3.4-6]
         }
+        let from = Publisher { id, slot };
         let Some(alias) = publish.properties.topic_alias else {
-            return self.publish_to(publish.topic, id, slot, publish, visit, now);
+            return self.publish_to(publish.topic, from, publish, burst, visit, now);
         };
         if alias.get() > self.limits.max_topic_alias {
             return Err(ReasonCode::TopicAliasInvalid); // [MQTT-3.3.2-9]
@@ -59,7 +69,13 @@ impl Engine {
             aliases.set(alias, publish.topic);
         }
         let outcome = match aliases.get(alias) {
-            Some(topic) => self.publish_to(topic, id, slot, publish, visit, now),
+            Some(topic) => {
+                self.deliver_burst(burst, now);
+                let mut alone = Burst::default();
+                let outcome = self.publish_to(topic, from, publish, &mut alone, visit, now);
+                self.deliver_burst(&mut alone, now);
+                outcome
+            }
             None => Err(ReasonCode::ProtocolError),
         };
         if let Some(connection) = self.clients.open_connection(id) {
@@ -68,78 +84,129 @@ impl Engine {
         outcome
     }
 
-    fn publish_to(
+    fn publish_to<'a>(
         &mut self,
-        topic: &str,
-        id: ConnectionId,
-        slot: u32,
-        publish: &Publish<'_>,
+        topic: &'a str,
+        from: Publisher,
+        publish: &Publish<'a>,
+        burst: &mut Burst<'a>,
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
         if !self.topic_within_limits(topic) {
             return Err(ReasonCode::TopicNameInvalid);
         }
-        if let Some(flow) = self.settle_repeated(slot, publish)? {
+        if let Some(flow) = self.settle_repeated(from.slot, publish)? {
             return Ok(flow);
         }
         if self.stopping {
-            self.hold(id, |held| held.by_stop = true);
+            self.hold(from.id, |held| held.by_stop = true);
             return Ok(Flow::Wait);
         }
-        let mut properties = Vec::new();
-        let pass_through = publish.properties.pass_through().unwrap_or_else(|| {
-            publish.properties.write_pass_through(&mut properties);
-            &properties
-        });
+        if self.chain.phases().any_of(JUDGING) {
+            if let Some(flow) = self.judge_packet(from, topic, publish, now) {
+                return Ok(flow);
+            }
+            if self.chain.phases().any_of(Phases::PUBLISH) {
+                return Ok(self.publish_treated(topic, from, publish, burst, visit, now));
+            }
+        }
+        let Some(targets) = self.admit_publication(topic, publish.retain) else {
+            self.clients.stats.paused_publishers += 1;
+            self.hold_by_lane(from.id);
+            return Ok(Flow::Wait);
+        };
+        self.clients.stats.publishes_received += 1;
         let expires_at = publish
             .properties
             .message_expiry_interval
             .map(|s| now.plus_seconds(s));
-        if self.chain.phases().any_of(JUDGING) {
-            return Ok(self.publish_judged(id, slot, topic, pass_through, publish, visit, now));
+        let reply = (publish.packet_id, publish.qos);
+        if let Some(properties) = publish.properties.pass_through() {
+            let publication = publication(topic, properties, publish, expires_at);
+            self.accept(publication, from, reply, &targets, burst, visit, now);
+        } else {
+            let mut properties = Vec::new();
+            publish.properties.write_pass_through(&mut properties);
+            self.deliver_burst(burst, now);
+            let mut alone = Burst::default();
+            let publication = publication(topic, &properties, publish, expires_at);
+            self.accept(publication, from, reply, &targets, &mut alone, visit, now);
+            self.deliver_burst(&mut alone, now);
         }
-        let publication = Publication::new(
-            topic,
-            pass_through,
-            publish.payload,
-            publish.qos,
-            publish.retain,
-            expires_at,
-        );
-        Ok(self.publish_now(id, slot, &publication, publish, visit, now))
+        Ok(Flow::Continue)
     }
 
-    /// A PUBLISH that nothing speaks against, and its answer.
-    pub(super) fn publish_now(
+    /// A message that hooks may alter: each goes out by itself.
+    fn publish_treated(
         &mut self,
-        id: ConnectionId,
-        slot: u32,
-        publication: &Publication<'_>,
+        topic: &str,
+        from: Publisher,
         publish: &Publish<'_>,
+        burst: &mut Burst<'_>,
         visit: &mut Visit,
         now: Timestamp,
     ) -> Flow {
-        let Some(targets) = self.admit_publication(publication.topic, publication.retain) else {
-            self.clients.stats.paused_publishers += 1;
-            self.hold_by_lane(id);
+        self.deliver_burst(burst, now);
+        let message = match self.treat_packet(from, topic, publish) {
+            Ok(message) => message,
+            Err(flow) => return flow,
+        };
+        let expires_at = message.expiry().map(|seconds| now.plus_seconds(seconds));
+        let Some(targets) = self.admit_publication(message.topic(), message.retain()) else {
+            debug_assert!(false, "every lane had credit before hooks saw the message");
+            self.hold_by_lane(from.id);
             return Flow::Wait;
         };
         self.clients.stats.publishes_received += 1;
-        let retained = self.retain_or_refuse(publication);
+        let publication = Publication::new(
+            message.topic(),
+            message.raw_properties(),
+            message.payload(),
+            message.qos(),
+            message.retain(),
+            expires_at,
+        );
+        let mut alone = Burst::default();
+        let reply = (publish.packet_id, publish.qos);
+        self.accept(publication, from, reply, &targets, &mut alone, visit, now);
+        self.deliver_burst(&mut alone, now);
+        Flow::Continue
+    }
+
+    /// A publication is taken on: stored, sent on, gathered for this shard's
+    /// subscribers, and answered.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one publication and all it touches"
+    )]
+    fn accept<'a>(
+        &mut self,
+        publication: Publication<'a>,
+        from: Publisher,
+        (packet_id, qos): (Option<PacketId>, QoS),
+        targets: &[ShardId],
+        burst: &mut Burst<'a>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) {
+        let retained = self.retain_or_refuse(&publication);
         // Who can not be told of a refusal gets his message delivered, though not
         // retained: an acknowledgement is always a positive one [MQTT-3.3.5-2].
-        let told = publish.qos > QoS::AtMostOnce && self.version_of(id) == ProtocolVersion::V5;
+        let told = qos > QoS::AtMostOnce && self.version_of(from.id) == ProtocolVersion::V5;
         let reason = if told { retained } else { ReasonCode::Success };
         let mut waits = Waits::new();
         if !reason.is_error() {
-            let work = self.fan_out(publication, Some(slot), &mut waits, now);
-            let stamp = self.keep_retained(publication, retained, now);
-            self.send_to_peers(publication, &targets, stamp, &mut waits);
-            visit.spend(work);
+            let stamp = self.keep_retained(&publication, retained, now);
+            self.send_to_peers(&publication, targets, stamp, &mut waits);
+            if !self.groups.is_empty() {
+                visit.spend(self.publish_to_groups(&publication, &mut waits, now));
+            }
+            visit.spend(self.gather(burst, publication, from.slot, now));
         }
-        self.owe_acknowledgement(slot, publish, reason, waits);
-        Flow::Continue
+        if let Some(packet_id) = packet_id {
+            self.owe_acknowledgement(from.slot, packet_id, qos, reason, waits);
+        }
     }
 
     /// Whether a topic name or filter stays within our bounds.
@@ -271,33 +338,7 @@ impl Engine {
         waits: &mut Waits,
         now: Timestamp,
     ) -> usize {
-        self.clients.begin_publication();
-        let matches = self.subscriptions.matches(publication.topic, publisher);
-        let entries = matches.entries();
-        let audience = if entries.len() > 1 {
-            Audience::Many
-        } else {
-            Audience::One
-        };
-        for entry in entries {
-            if entry.no_local
-                && Some(entry.session) == publisher
-                && !is_planted(Planted::IgnoreNoLocal)
-            {
-                continue; // [MQTT-3.8.3-3]
-            }
-            let terms = Terms {
-                session: entry.session,
-                qos: entry.qos,
-                retain: publication.retain // [MQTT-3.3.1-12]
-                    && (entry.retain_as_published
-                        || is_planted(Planted::RetainAlwaysAsPublished)),
-                subscription_ids: matches.subscription_ids(entry),
-                group: None,
-            };
-            self.clients.deliver(publication, &terms, audience, now);
-        }
-        let work = matches.work();
+        let work = self.deliver_here(std::slice::from_ref(publication), publisher, now);
         if self.groups.is_empty() {
             work
         } else {
@@ -326,17 +367,15 @@ impl Engine {
     pub(super) fn owe_acknowledgement(
         &mut self,
         slot: u32,
-        publish: &Publish<'_>,
+        packet_id: PacketId,
+        qos: QoS,
         reason: ReasonCode,
         waits: Waits,
     ) {
-        let Some(packet_id) = publish.packet_id else {
-            return;
-        };
         let Some(session) = self.clients.sessions.at_mut(slot) else {
             return;
         };
-        let answer = if publish.qos == QoS::ExactlyOnce {
+        let answer = if qos == QoS::ExactlyOnce {
             session.inbound.store(packet_id);
             Answer::PubRec(packet_id, reason)
         } else {
@@ -345,4 +384,21 @@ impl Engine {
         };
         self.owe(slot, waits, answer);
     }
+}
+
+/// What a PUBLISH says, with the topic that its alias may stand for.
+fn publication<'p>(
+    topic: &'p str,
+    properties: &'p [u8],
+    publish: &Publish<'p>,
+    expires_at: Option<Timestamp>,
+) -> Publication<'p> {
+    Publication::new(
+        topic,
+        properties,
+        publish.payload,
+        publish.qos,
+        publish.retain,
+        expires_at,
+    )
 }

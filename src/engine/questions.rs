@@ -87,6 +87,12 @@ impl Engine {
         self.questions.outstanding
     }
 
+    /// As if as many questions were open as may be.
+    #[cfg(test)]
+    pub(super) fn fill_questions(&mut self) {
+        self.questions.outstanding = QUESTIONS_MAX;
+    }
+
     /// The answer to a question. One that comes after its deadline, or whose
     /// connection has gone, changes nothing.
     pub fn handle_verdict(&mut self, ticket: Ticket, answer: Answer, _now: Timestamp) {

@@ -10,7 +10,7 @@ use std::collections::btree_map::OccupiedEntry;
 use std::rc::Rc;
 
 use super::Engine;
-use super::deliver::{Audience, Terms};
+use super::deliver::Terms;
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
 use crate::ids::ConnectionId;
@@ -141,15 +141,15 @@ impl Engine {
                 let terms = Terms {
                     session,
                     qos,
-                    retain: true, // [MQTT-3.3.1-8]
+                    retain_as_published: true, // [MQTT-3.3.1-8]
                     subscription_ids: subscription_id.as_slice(),
                     group: None,
                 };
                 self.clients
-                    .deliver(&Publication::of(&message), &terms, Audience::One, now);
+                    .deliver(&Publication::of(&message), &terms, now);
                 if is_planted(Planted::ReplayTwice) {
                     self.clients
-                        .deliver(&Publication::of(&message), &terms, Audience::One, now);
+                        .deliver(&Publication::of(&message), &terms, now);
                 }
             }
             None if replay.cursor.is_done() => replays.finish_first(),

@@ -113,7 +113,7 @@ impl Engine {
     }
 
     /// One filter of a SUBSCRIBE: the granted QoS, or why not [MQTT-3.9.3-2].
-    fn add_subscription(
+    pub(super) fn add_subscription(
         &mut self,
         slot: u32,
         request: &SubscriptionRequest<'_>,

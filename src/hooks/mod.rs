@@ -151,6 +151,11 @@ pub trait Hook: Send + Sync + 'static {
         Verdict::Next
     }
 
+    /// A client was not let in, by a rule or by its listener's policy.
+    fn refused(&self, attempt: &Credentials, reason: ReasonCode) {
+        let _ = (attempt, reason);
+    }
+
     /// A subscription was made, or made anew with other options.
     fn subscribed(&self, client: &Client, filter: &str, granted: QoS) {
         let _ = (client, filter, granted);

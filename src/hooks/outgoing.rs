@@ -31,7 +31,7 @@ impl<'a> Outgoing<'a> {
     #[must_use]
     pub fn new(
         topic: &'a str,
-        properties: &'a [u8],
+        properties: impl Into<Cow<'a, [u8]>>,
         payload: &'a [u8],
         qos: QoS,
         retain: bool,
@@ -39,7 +39,7 @@ impl<'a> Outgoing<'a> {
     ) -> Self {
         Self {
             topic: Cow::Borrowed(topic),
-            properties: Cow::Borrowed(properties),
+            properties: properties.into(),
             payload: Cow::Borrowed(payload),
             qos,
             retain,
@@ -168,7 +168,8 @@ mod tests {
     #[test]
     fn user_properties_are_added_behind_the_others_and_taken_out_alone() {
         let content_type = [3, 0, 1, b'x'];
-        let mut message = Outgoing::new("t", &content_type, b"p", QoS::AtLeastOnce, false, None);
+        let mut message =
+            Outgoing::new("t", &content_type[..], b"p", QoS::AtLeastOnce, false, None);
         message.add_user_property("a", "1").expect("short");
         message.add_user_property("b", "2").expect("short");
         let all: Vec<_> = message.user_properties().iter().collect();
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn no_topic_is_set_that_a_client_could_not_publish_to() {
-        let mut message = Outgoing::new("t", &[], b"", QoS::AtMostOnce, false, None);
+        let mut message = Outgoing::new("t", &[][..], b"", QoS::AtMostOnce, false, None);
         for wrong in ["", "a/+", "#", "nul\0"] {
             assert!(message.set_topic(wrong).is_err(), "{wrong:?}");
         }

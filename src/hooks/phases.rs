@@ -52,6 +52,8 @@ phases! {
     DISCONNECTED = 10,
     /// [`Hook::dropped`](super::Hook::dropped).
     DROPPED = 11,
+    /// [`Hook::refused`](super::Hook::refused).
+    REFUSED = 12,
 }
 
 impl Phases {

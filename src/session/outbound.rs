@@ -116,6 +116,13 @@ impl Outbound {
         self.window_open() && self.queue.is_empty() && self.unsent == 0
     }
 
+    /// The same for so many at once.
+    #[must_use]
+    pub fn may_start_all(&self, deliveries: usize) -> bool {
+        deliveries == 0
+            || (self.may_start() && usize::from(self.window - self.in_window) >= deliveries)
+    }
+
     /// Takes a delivery into flight; the caller sends it.
     ///
     /// `None` hands the delivery back to nobody: all identifiers are in use, which

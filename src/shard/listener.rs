@@ -1,7 +1,8 @@
-//! Accepting connections: one listening socket per address and shard.
+//! Accepting connections: listening sockets of the shard's own, and shared ones.
 //!
 //! Owns the shard's listening sockets and the decision when to stop and start
-//! accepting. Lives on its shard. Never spins on an error: without descriptors
+//! accepting. Lives on its shard; a Unix domain socket or an inherited one is the
+//! same descriptor on all shards, of which the kernel wakes one per connection. Never spins on an error: without descriptors
 //! or memory it pauses, with one log line per episode. Read next: `turn`.
 
 use std::os::fd::OwnedFd;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use super::ring::{Completion, Operation, Ring};
+use crate::engine::ConnectionBudget;
 use crate::ids::{ConnectionId, ShardId};
 use crate::time::Timestamp;
 
@@ -47,9 +49,16 @@ impl Shortage {
     }
 }
 
+/// A bound socket, and what becomes of those who come through it.
+pub(crate) struct Door {
+    pub(crate) socket: Arc<OwnedFd>,
+    /// Where its connections count.
+    pub(crate) connections: Arc<ConnectionBudget>,
+}
+
 /// One listening socket.
 struct Listener {
-    socket: OwnedFd,
+    door: Door,
     /// An accept is in the kernel.
     armed: bool,
     /// Accepting goes on at this instant.
@@ -98,12 +107,12 @@ impl Listeners {
 
     /// Takes over bound sockets and starts to accept on them. They are numbered
     /// in this order, the same on every shard.
-    pub(crate) fn open(&mut self, sockets: Vec<OwnedFd>, ring: &mut Ring) -> std::io::Result<()> {
-        for socket in sockets {
-            socket2::SockRef::from(&socket).listen(BACKLOG)?;
+    pub(crate) fn open(&mut self, doors: Vec<Door>, ring: &mut Ring) -> std::io::Result<()> {
+        for door in doors {
+            socket2::SockRef::from(&door.socket).listen(BACKLOG)?;
             let pause = SHORTEST_PAUSE;
             self.all.push(Some(Listener {
-                socket,
+                door,
                 armed: false,
                 paused: None,
                 pause,
@@ -111,6 +120,12 @@ impl Listeners {
         }
         self.rearm(Timestamp::ZERO, ring);
         Ok(())
+    }
+
+    /// What becomes of those who come through a listener.
+    pub(crate) fn door(&self, listener: u16) -> Option<&Door> {
+        let listener = self.all.get(usize::from(listener))?.as_ref()?;
+        Some(&listener.door)
     }
 
     /// Takes an accept's completion.
@@ -184,7 +199,7 @@ impl Listeners {
             }
             listener.paused = None;
             listener.armed = true;
-            ring.arm_accept(index, &listener.socket);
+            ring.arm_accept(index, &listener.door.socket);
         }
     }
 

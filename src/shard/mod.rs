@@ -9,10 +9,10 @@
 //! | --- | --- |
 //! | `turn` `flush` `close` `stop` | the turn: inputs, sends, ends, commands |
 //! | `ring` `buffer_pool` `connection` | the network ring, its buffers, its sockets |
-//! | `listener` | accepting, and pausing when the machine is full |
+//! | `listener` `origin` | accepting, and pausing when the machine is full; who came |
 //! | `mesh` `lane` `handoff` | what crosses between shards |
 //! | `doorbell` `parked` `timer` `clock` | what wakes the turn, and time |
-//! | `command` | what other threads ask |
+//! | `command` `request` | what other threads ask |
 
 mod buffer_pool;
 mod clock;
@@ -25,7 +25,9 @@ mod handoff;
 mod lane;
 mod listener;
 mod mesh;
+mod origin;
 mod parked;
+mod request;
 mod ring;
 mod stop;
 mod timer;
@@ -43,9 +45,9 @@ use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement, Pool
 
 pub(crate) use clock::Clock;
 pub use command::ShardReport;
-pub(crate) use command::{Census, Command};
+pub(crate) use command::{Census, Command, Request};
 pub(crate) use doorbell::Doorbell;
-pub(crate) use listener::Shortage;
+pub(crate) use listener::{Door, Shortage};
 pub(crate) use mesh::{Mesh, meshes};
 pub use turn::Counters;
 
@@ -54,7 +56,8 @@ use doorbell::Wakeup;
 use ring::Ring;
 use turn::{Parts, Turn};
 
-use crate::engine::{ConnectionBudget, Engine, EngineConfig};
+use crate::engine::{Engine, EngineConfig};
+use crate::hooks::Inquiry;
 use crate::ids::ShardId;
 
 /// Entries of each of glommio's rings. Sockets do not go through them, so the
@@ -104,9 +107,10 @@ pub(crate) struct Assignment {
     pub(crate) clock: Clock,
     pub(crate) mesh: Mesh,
     pub(crate) engine: EngineConfig,
-    pub(crate) connections: Arc<ConnectionBudget>,
     pub(crate) shortage: Arc<Shortage>,
     pub(crate) commands: flume::Receiver<Command>,
+    /// Where questions to slow hooks go.
+    pub(crate) questions: flume::Sender<Inquiry>,
     pub(crate) doorbell: Arc<Doorbell>,
 }
 
@@ -188,7 +192,7 @@ async fn drive(assignment: Assignment, ring: Ring, ready: flume::Sender<()>) {
         ring,
         mesh: assignment.mesh,
         commands: assignment.commands,
-        connections: assignment.connections,
+        questions: assignment.questions,
         shortage: assignment.shortage,
         clock: assignment.clock,
         wakeup,

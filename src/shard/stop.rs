@@ -49,8 +49,8 @@ impl Turn {
     /// Answers are sent without looking whether the asker still waits.
     fn obey(&mut self, command: Command, now: Timestamp) {
         match command {
-            Command::Listen { sockets, reply } => {
-                let _ = reply.send(self.listeners.open(sockets, &mut self.ring));
+            Command::Listen { doors, reply } => {
+                let _ = reply.send(self.listeners.open(doors, &mut self.ring));
             }
             Command::StopAccepting { reply } => {
                 self.listeners.stop(&mut self.ring);
@@ -82,6 +82,12 @@ impl Turn {
                     engine: self.engine.stats(),
                 });
             }
+            Command::Verdict { ticket, answer } => self.engine.handle_verdict(ticket, answer, now),
+            Command::Reloaded { reply } => {
+                self.engine.handle_reload();
+                let _ = reply.send(());
+            }
+            Command::Request(request) => self.oblige(request, now),
             Command::Exit => self.stopping.exit = true,
         }
     }

@@ -23,12 +23,13 @@ use super::doorbell::{Doorbell, Wakeup};
 use super::handoff::{Handoff, depart};
 use super::listener::{Accepted, Listeners, Shortage};
 use super::mesh::{LaneItem, Mesh};
+use super::origin::peer_of;
 use super::ring::{Completion, Operation, Ring};
 use super::stop::Stopping;
 use super::timer::Alarm;
-use crate::engine::{ConnectionBudget, Engine, LostCause, Origin};
+use crate::engine::{Engine, LostCause, Origin};
+use crate::hooks::Inquiry;
 use crate::ids::{ConnectionId, ShardId};
-use crate::peer::Peer;
 use crate::time::Timestamp;
 
 /// How long a turn takes inputs before it flushes, and how long it goes on
@@ -77,6 +78,8 @@ pub(crate) struct Turn {
     pub(super) listeners: Listeners,
     pub(super) mesh: Mesh,
     pub(super) commands: flume::Receiver<Command>,
+    /// Where the engine's questions go.
+    pub(super) questions: flume::Sender<Inquiry>,
     pub(super) stopping: Stopping,
     pub(super) counters: Counters,
     /// Connections to be flushed, each at most once.
@@ -93,7 +96,6 @@ pub(crate) struct Turn {
     pub(super) fed: bool,
     /// Connections that wait for a receive buffer, first come first served.
     starved: VecDeque<ConnectionId>,
-    connections: Arc<ConnectionBudget>,
     clock: Clock,
     alarm: Alarm,
     wakeup: Rc<Wakeup>,
@@ -107,7 +109,7 @@ pub(crate) struct Parts {
     pub(crate) ring: Ring,
     pub(crate) mesh: Mesh,
     pub(crate) commands: flume::Receiver<Command>,
-    pub(crate) connections: Arc<ConnectionBudget>,
+    pub(crate) questions: flume::Sender<Inquiry>,
     pub(crate) shortage: Arc<Shortage>,
     pub(crate) clock: Clock,
     pub(crate) wakeup: Rc<Wakeup>,
@@ -124,6 +126,7 @@ impl Turn {
             listeners: Listeners::new(parts.shard, parts.shortage),
             mesh: parts.mesh,
             commands: parts.commands,
+            questions: parts.questions,
             stopping: Stopping::default(),
             counters: Counters::default(),
             dirty: Vec::new(),
@@ -133,7 +136,6 @@ impl Turn {
             parting: VecDeque::new(),
             fed: false,
             starved: VecDeque::new(),
-            connections: parts.connections,
             clock: parts.clock,
             alarm: Alarm::new(parts.clock),
             wakeup: parts.wakeup,
@@ -317,16 +319,17 @@ impl Turn {
             return;
         };
         self.counters.accepted += 1;
-        let Some(permit) = ConnectionBudget::try_acquire(&self.connections) else {
+        let Some(door) = self.listeners.door(listener) else {
+            return;
+        };
+        let Some(permit) = door.connections.try_acquire() else {
             self.listeners.count_over_limit(now);
             return;
         };
-        let address = socket2::SockRef::from(&socket).peer_addr().ok();
         // Without an address the peer is gone already.
-        let Some(peer) = address.and_then(|address| address.as_socket()) else {
+        let Some(peer) = peer_of(&socket) else {
             return;
         };
-        let peer = Peer::Internet(peer);
         let origin = Origin { peer, listener };
         if let Ok(id) = self.engine.handle_accepted(origin, permit, now) {
             self.table.insert(id, socket);
@@ -388,6 +391,7 @@ impl Turn {
         // Peers begin with their part while this shard flushes.
         self.mesh.wake_peers();
         self.flush(now);
+        self.ask_workers(now);
         while let Some((id, to, arrival)) = self.engine.next_handoff() {
             if let Some(handoff) = depart(id, arrival, &mut self.table, &mut self.ring) {
                 self.counters.handoffs_out += 1;

@@ -110,7 +110,9 @@ impl Shards {
         let count = batches.len();
         let origin = ShardId(u16::try_from(from).expect("few shards"));
         for (to, batch) in batches {
-            self.engines[to.index()].handle_peer(origin, batch, NOW);
+            let engine = &mut self.engines[to.index()];
+            engine.handle_peer(origin, batch, NOW);
+            engine.handle_ready(NOW);
         }
         count
     }

@@ -7,6 +7,8 @@
 
 mod connection;
 mod limits;
+mod listener_options;
+mod listeners;
 mod property;
 mod publish;
 mod raw;
@@ -21,6 +23,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches};
 
 pub(crate) use connection::ConnectionSettings;
+pub(crate) use listeners::ListenerSettings;
 pub(crate) use publish::{Payload, PublishSettings};
 pub(crate) use serve::ServeSettings;
 pub(crate) use subscribe::{CHANCE_ALL, Output, Retained, SubscribeSettings};

@@ -37,9 +37,6 @@ pub(super) enum RawCommand {
 
 #[derive(Args, Debug, Default)]
 pub(super) struct RawServe {
-    /// Listen on this address; may be repeated [default: 127.0.0.1:1883]
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub(super) tcp: Vec<String>,
     /// Shards, one core each [default: the cores this process may use]
     #[arg(long, value_name = "N")]
     pub(super) shards: Option<String>,
@@ -52,6 +49,8 @@ pub(super) struct RawServe {
     /// What to log, for example `info` or `ringmq=debug`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub(super) log: String,
+    #[command(flatten)]
+    pub(super) listeners: super::listeners::RawListeners,
     #[command(flatten)]
     pub(super) limits: super::limits::RawLimits,
 }

@@ -7,6 +7,7 @@
 use tracing_subscriber::EnvFilter;
 
 use super::limits::{ANY, number};
+use super::listeners::ListenerSettings;
 use super::raw::RawServe;
 use crate::broker::Limits;
 use crate::cli::failure::Failure;
@@ -15,7 +16,7 @@ use crate::cli::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct ServeSettings {
     /// None at all: the broker's default.
-    pub(crate) addresses: Vec<String>,
+    pub(crate) listeners: Vec<ListenerSettings>,
     /// None: the cores that this process may use.
     pub(crate) shards: Option<usize>,
     pub(crate) allow_anonymous: bool,
@@ -30,7 +31,7 @@ impl ServeSettings {
         let shards = raw.shards.as_deref();
         let connections = raw.max_connections.as_deref();
         Ok(Self {
-            addresses: raw.tcp,
+            listeners: raw.listeners.check()?,
             shards: shards
                 .map(|text| number("--shards", text, &(1..=ANY)))
                 .transpose()?,

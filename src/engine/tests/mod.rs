@@ -8,7 +8,10 @@
 mod bounds;
 mod cuts;
 mod expiry;
+mod hooks;
+mod questions;
 mod replays;
+mod rules;
 mod schedules;
 mod sessions;
 mod world;

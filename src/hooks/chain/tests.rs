@@ -164,7 +164,7 @@ fn each_publish_hook_sees_what_the_one_before_has_left() {
     };
     let chain = Chain::new([hook(), hook()]);
     let client = Client::new(&credentials(), Grant::default());
-    let mut message = Outgoing::new("t", &[], b"p", QoS::AtMostOnce, false, None);
+    let mut message = Outgoing::new("t", &[][..], b"p", QoS::AtMostOnce, false, None);
     assert_eq!(chain.treat(&client, &mut message), Treatment::Next);
     assert_eq!(message.payload(), b"p!!");
 }
