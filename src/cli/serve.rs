@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use super::arguments::{ListenerSettings, ServeSettings};
 use super::failure::{Failure, NOT_STARTED};
 use super::logging;
+use super::rules;
 use super::signals::{Request, Signals};
 use super::systemd::{self, Inherited};
 use crate::broker::{Broker, BrokerHandle, Listener, ListenerKind, StartError};
@@ -23,6 +24,9 @@ pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
     let mut builder = Broker::builder()
         .allow_anonymous(settings.allow_anonymous)
         .limits(settings.limits);
+    for hook in rules::open(&settings.rules)? {
+        builder = builder.shared_hook(hook);
+    }
     for listener in listeners(settings.listeners)? {
         builder = builder.listener(listener);
     }
@@ -87,6 +91,9 @@ fn announce(addresses: &[impl Display]) {
 
 /// SIGHUP: everything that can be read again without a restart. What is wrong keeps
 /// its earlier state and is told in the log.
-fn reload(_broker: &BrokerHandle) {
-    tracing::info!("reloading");
+fn reload(broker: &BrokerHandle) {
+    match broker.reload() {
+        Ok(()) => tracing::info!("reloaded"),
+        Err(error) => tracing::error!("not reloaded, the earlier rules stay in force: {error}"),
+    }
 }

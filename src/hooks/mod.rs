@@ -18,7 +18,9 @@
 //! | `question` `exchange` | answers that take time or several steps |
 //! | `chain` | several hooks in their order |
 //! | `authentication` `authorization` | the rules that come with the broker |
+//! | `http` | rules that a third party makes, asked over the network |
 //! | `token` | rules that a client brings along, signed |
+//! | `secrets` | keyed digests and comparisons |
 //! | `rule_file` `line_error` | their files, and what is wrong with them |
 
 #[cfg(feature = "auth")]
@@ -30,6 +32,8 @@ mod client;
 mod credentials;
 mod event;
 mod exchange;
+#[cfg(feature = "auth-http")]
+pub mod http;
 #[cfg(feature = "auth")]
 pub mod line_error;
 mod outgoing;
@@ -38,6 +42,8 @@ mod question;
 mod request;
 #[cfg(feature = "auth")]
 mod rule_file;
+#[cfg(feature = "auth")]
+mod secrets;
 #[cfg(feature = "auth-jwt")]
 pub mod token;
 mod verdict;

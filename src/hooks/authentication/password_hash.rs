@@ -13,9 +13,9 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use sha2::{Digest, Sha512};
-use subtle::ConstantTimeEq;
 
 use super::scram_keys::{self, ScramKeys};
+use crate::hooks::secrets::{equal, random};
 
 /// Bytes of a SHA-512 digest.
 const SHA512_BYTES: usize = 64;
@@ -206,18 +206,6 @@ impl fmt::Display for PasswordHash {
             Self::Scram(keys) => keys.fmt(f),
         }
     }
-}
-
-/// Random bytes from the system.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Whether both are the same, found out in a time that depends on the length alone.
-pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
-    a.ct_eq(b).into()
 }
 
 fn sha512(password: &[u8], salt: &[u8]) -> [u8; SHA512_BYTES] {

@@ -11,9 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::sync::Cache;
 
 use super::password_file::PasswordFile;
-use super::password_hash::random;
-use super::scram_keys::{Digest256, hmac};
 use crate::hooks::rule_file::RuleFile;
+use crate::hooks::secrets::{Digest256, hmac, random};
 use crate::hooks::{Commit, Credentials, Hook, HookError, Phases, Question, Reply, Verdict};
 use crate::protocol::ReasonCode;
 

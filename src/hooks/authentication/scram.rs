@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::password_hash::equal;
-use super::scram_keys::{self, DIGEST_BYTES, Digest256, ScramKeys, hmac};
+use super::scram_keys::{self, ScramKeys};
 use super::scram_message::{ClientFinal, ClientFirst};
+use crate::hooks::secrets::{DIGEST_BYTES, Digest256, equal, hmac};
 
 /// The authentication method's name in CONNECT and AUTH.
 pub const METHOD: &str = scram_keys::NAME;

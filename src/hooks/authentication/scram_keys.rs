@@ -9,10 +9,10 @@ use std::num::NonZeroU32;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::password_hash::{equal, iterations_from};
+use super::password_hash::iterations_from;
+use crate::hooks::secrets::{DIGEST_BYTES, Digest256, equal, hmac};
 
 /// The method's name, as clients send it and files begin with.
 pub(super) const NAME: &str = "SCRAM-SHA-256";
@@ -20,14 +20,8 @@ pub(super) const NAME: &str = "SCRAM-SHA-256";
 /// What keys in a file start with.
 pub(super) const PREFIX: &str = "SCRAM-SHA-256$";
 
-/// Bytes of a SHA-256 digest.
-pub(super) const DIGEST_BYTES: usize = 32;
-
 /// The longest salt; it travels to the client.
 const MOST_SALT_BYTES: usize = 128;
-
-/// A SHA-256 digest or key.
-pub(super) type Digest256 = [u8; DIGEST_BYTES];
 
 /// A user's keys.
 #[derive(Clone, PartialEq, Eq)]
@@ -92,15 +86,6 @@ impl fmt::Debug for ScramKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ScramKeys(..)")
     }
-}
-
-/// HMAC-SHA-256 over the parts as one text.
-pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> Digest256 {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
 }
 
 /// Hi(Normalize(password), salt, iterations) of RFC 5802, section 2.2.

@@ -7,10 +7,10 @@
 use std::path::Path;
 
 use super::password_file::{PasswordFile, SCRAM_ITERATIONS};
-use super::password_hash::random;
 use super::scram::{Challenge, Decoy, METHOD, NONCE_BYTES, SECRET_BYTES};
-use super::scram_keys::{ScramKeys, hmac};
+use super::scram_keys::ScramKeys;
 use crate::hooks::rule_file::RuleFile;
+use crate::hooks::secrets::{hmac, random};
 use crate::hooks::{Commit, Credentials, Exchange, Grant, Hook, HookError, Phases, Step};
 use crate::protocol::ReasonCode;
 use std::sync::Arc;
