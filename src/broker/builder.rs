@@ -14,7 +14,7 @@ use super::handle::BrokerHandle;
 use super::lifecycle;
 use super::listener::Listener;
 use super::workers::throttle::Throttle;
-use crate::engine::Limits;
+use crate::engine::{Limits, Quotas};
 use crate::hooks::{Chain, Hook, Phases};
 
 /// Where a broker listens when it is not told otherwise.
@@ -36,6 +36,7 @@ impl Broker {
             allow_anonymous: false,
             max_connections: None,
             limits: Limits::default(),
+            quotas: Quotas::default(),
             stop_timeout: DEFAULT_STOP_TIMEOUT,
             hooks: Vec::new(),
             workers: None,
@@ -52,6 +53,7 @@ pub struct Builder {
     allow_anonymous: bool,
     max_connections: Option<u32>,
     limits: Limits,
+    quotas: Quotas,
     stop_timeout: Duration,
     pub(super) hooks: Vec<Arc<dyn Hook>>,
     pub(super) workers: Option<usize>,
@@ -98,6 +100,13 @@ impl Builder {
         self
     }
 
+    /// What clients may ask for in a time, where their listener does not say otherwise.
+    /// Each listener counts for itself.
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
+        self
+    }
+
     /// How long a stop may take to drain and flush; the default is 5 seconds.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
@@ -121,6 +130,7 @@ impl Builder {
             shards: self.shards,
             max_connections: self.max_connections,
             limits: self.limits,
+            quotas: self.quotas,
             stop_timeout: self.stop_timeout,
             allow_anonymous: self.allow_anonymous,
             workers: self.workers,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::address;
 use super::error::ConfigError;
 use super::listener::{Listener, ListenerKind, Place};
-use crate::engine::{Limits, ListenerPolicy};
+use crate::engine::{Limits, ListenerPolicy, Quotas};
 use crate::hooks::{Chain, Phases};
 
 /// Shards of one broker at most. Lanes grow with the square; at this number
@@ -37,6 +37,8 @@ pub(crate) struct Config {
     /// `None`: as many as the descriptor limit allows.
     pub(crate) max_connections: Option<u32>,
     pub(crate) limits: Limits,
+    /// Where a listener does not say otherwise.
+    pub(crate) quotas: Quotas,
     /// How long a stop may take to drain and flush.
     pub(crate) stop_timeout: Duration,
     /// Where a listener does not say otherwise.
@@ -203,6 +205,7 @@ impl Door {
         ListenerPolicy {
             name: binding.name(*kind).into(),
             allow_anonymous: said.or(implied.then_some(true)),
+            quotas: Arc::default(),
         }
     }
 }
@@ -301,6 +304,9 @@ mod tests {
             shards: None,
             max_connections: None,
             limits: Limits::default(),
+            quotas: Quotas::default(),
+            chain: Arc::default(),
+            workers: None,
             stop_timeout: Duration::from_secs(5),
             allow_anonymous: false,
         }

@@ -34,6 +34,16 @@ impl Builder {
 
     /// Lets in clients whose user name and password it knows. Runs on a worker thread:
     /// it may hash, or ask somebody else.
+    ///
+    /// ```
+    /// # use ringmq::broker::Broker;
+    /// let broker = Broker::builder()
+    ///     .tcp("127.0.0.1:0")
+    ///     .check_password(|user, password| user == "ann" && password == b"secret")
+    ///     .start()?;
+    /// # broker.shutdown()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn check_password(
         self,
         knows: impl Fn(&str, &[u8]) -> bool + Send + Sync + 'static,
@@ -42,6 +52,24 @@ impl Builder {
     }
 
     /// Decides who may publish and subscribe to what. Runs on a shard, each time.
+    ///
+    /// ```
+    /// use ringmq::broker::{Access, Broker};
+    /// use ringmq::hooks::Verdict;
+    /// use ringmq::protocol::ReasonCode;
+    ///
+    /// let broker = Broker::builder()
+    ///     .tcp("127.0.0.1:0")
+    ///     .authorizer(|client, access| match access {
+    ///         Access::Publish(wish) if wish.topic.starts_with("admin/") => {
+    ///             Verdict::Deny(ReasonCode::NotAuthorized)
+    ///         }
+    ///         _ => Verdict::Next,
+    ///     })
+    ///     .start()?;
+    /// # broker.shutdown()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn authorizer(
         self,
         decide: impl Fn(&Client, Access<'_>) -> Verdict + Send + Sync + 'static,
@@ -56,6 +84,31 @@ impl Builder {
 
     /// Sees each message before it goes out, and may alter, drop or refuse it. Runs on
     /// a shard.
+    ///
+    /// ```
+    /// use ringmq::broker::Broker;
+    /// use ringmq::hooks::Treatment;
+    /// use ringmq::protocol::ReasonCode;
+    ///
+    /// let broker = Broker::builder()
+    ///     .tcp("127.0.0.1:0")
+    ///     .on_publish(|client, message| {
+    ///         if message.payload().len() > 1_000_000 {
+    ///             return Treatment::Refuse(ReasonCode::QuotaExceeded);
+    ///         }
+    ///         if let Some(rest) = message.topic().strip_prefix("in/") {
+    ///             let topic = format!("from/{}/{rest}", client.client_id());
+    ///             // A client identifier may hold a wildcard.
+    ///             if message.set_topic(topic).is_err() {
+    ///                 return Treatment::Refuse(ReasonCode::TopicNameInvalid);
+    ///             }
+    ///         }
+    ///         Treatment::Next
+    ///     })
+    ///     .start()?;
+    /// # broker.shutdown()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_publish(
         self,
         treat: impl Fn(&Client, &mut Outgoing<'_>) -> Treatment + Send + Sync + 'static,

@@ -26,7 +26,7 @@ use super::placement::{available_cores, core_of};
 use super::preflight;
 use super::remote::Remote;
 use super::workers::{self, Link, Links};
-use crate::engine::{ConnectionBudget, EngineConfig, ListenerPolicy};
+use crate::engine::{ConnectionBudget, EngineConfig, ListenerPolicy, ListenerQuotas};
 use crate::hooks::Chain;
 use crate::ids::ShardId;
 use crate::routing::InterestTable;
@@ -108,8 +108,13 @@ fn rules(config: &Config, connections: &Arc<ConnectionBudget>) -> Vec<Rule> {
             || Arc::clone(connections),
             |most| ConnectionBudget::within(connections, most as usize),
         );
+        let quotas = door.listener.quotas.unwrap_or(config.quotas);
+        let quotas = Arc::new(ListenerQuotas::new(quotas));
         rules.extend(door.bindings.iter().map(|binding| Rule {
-            policy: door.policy(binding, config.allow_anonymous),
+            policy: ListenerPolicy {
+                quotas: Arc::clone(&quotas),
+                ..door.policy(binding, config.allow_anonymous)
+            },
             connections: Arc::clone(&own),
         }));
     }
@@ -219,12 +224,13 @@ fn launch(
     }
     let links: Links = links.into();
     if !chain.is_empty() {
-        workers::start(chain, workers, &inquiries, &links).map_err(|source| {
-            StartError::System {
+        if let Err(source) = workers::start(chain, workers, &inquiries, &links) {
+            let _ = stop(shards, Duration::ZERO);
+            return Err(StartError::System {
                 what: "start a worker thread",
                 source,
-            }
-        })?;
+            });
+        }
     }
     Ok((shards, Remote::new(links, clock)))
 }

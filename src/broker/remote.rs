@@ -333,6 +333,21 @@ impl Inbox for Queue {
 }
 
 /// What a running broker can be asked for from any thread.
+///
+/// ```
+/// use ringmq::broker::{Broker, Publication, Subscription};
+///
+/// let broker = Broker::builder().tcp("127.0.0.1:0").start()?;
+/// let remote = broker.remote();
+/// let temperatures = remote.subscribe("+/temperature", Subscription::default())?;
+/// remote.publish(&Publication::new("kitchen/temperature", "21.5"))?;
+///
+/// let received = temperatures.recv()?;
+/// assert_eq!(received.topic(), "kitchen/temperature");
+/// assert_eq!(received.payload(), b"21.5");
+/// # broker.shutdown()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Remote {
     links: Links,
@@ -415,9 +430,8 @@ impl Remote {
         taken.then_some(()).ok_or(PublishError::Busy)
     }
 
-    /// Subscribes the process itself, past all hooks. When this returns, messages
-    /// published by clients of this shard arrive, and those of others as soon as they
-    /// have looked.
+    /// Subscribes the process itself, past all hooks. What anybody publishes after this
+    /// has returned arrives, as far as there is room for it.
     ///
     /// # Errors
     /// When that is no topic filter, or the broker has stopped.

@@ -23,7 +23,8 @@ pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
         .map_err(not_started)?;
     let mut builder = Broker::builder()
         .allow_anonymous(settings.allow_anonymous)
-        .limits(settings.limits);
+        .limits(settings.limits)
+        .quotas(settings.quotas);
     for hook in rules::open(&settings.rules)? {
         builder = builder.shared_hook(hook);
     }

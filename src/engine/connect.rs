@@ -34,6 +34,12 @@ impl Engine {
         connect: &Connect<'_>,
         now: Timestamp,
     ) -> Flow {
+        if self.connects_too_fast(id, now) {
+            self.clients.stats.refused_over_rate += 1;
+            let reason = ReasonCode::ConnectionRateExceeded;
+            self.refuse(id, connect.version, connect.client_id, reason);
+            return Flow::Stop;
+        }
         if !connect.client_id.is_empty() {
             let home = self.homes.of_client(connect.client_id);
             if home != self.shard {
@@ -48,7 +54,7 @@ impl Engine {
         }
         let offer = Offer {
             enhanced_authentication: self.chain.phases().any_of(Phases::EXCHANGE),
-            ..self.limits.offer()
+            ..self.offer_to(id)
         };
         let terms = match handshake::agree(connect, &offer) {
             // Not "shutting down", which is no reason code of CONNACK.
@@ -87,6 +93,9 @@ impl Engine {
         } else if self.came_too_late(client_id, admitted.as_deref()) {
             // The client has connected anew while this CONNECT waited for its verdict.
             Some(ReasonCode::ServerBusy)
+        } else if self.reconnects_too_fast(id, connect, now) {
+            self.clients.stats.refused_over_rate += 1;
+            Some(ReasonCode::ConnectionRateExceeded)
         } else {
             None
         };
@@ -96,6 +105,7 @@ impl Engine {
         }
         let (session, present) = self.open_session(client_id, terms.clean_start, now);
         self.attach(id, session, connect, &terms, now);
+        self.meter(id);
         connack.session_present = present;
         self.clients.send(id, &Packet::ConnAck(connack));
         self.log_arrival(id, client_id, connect, present);

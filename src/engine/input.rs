@@ -114,6 +114,9 @@ impl Engine {
             permit,
         } = arrival;
         let id = self.admit(origin, permit, accepted_at, now);
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.rate_checked = true;
+        }
         self.handle_established(id, None, identity);
         self.handle_bytes(id, &unread, now);
         id
@@ -359,6 +362,7 @@ impl Engine {
         };
         let version = connection.version;
         let stage = connection.stage;
+        let metered = connection.meter.is_some();
         // A peer that reads none of its answers is not read from either.
         let room = self.clients.connections.get(id.slot, id.generation);
         if stage != Stage::AwaitingConnect
@@ -391,7 +395,14 @@ impl Engine {
             }
             (Stage::Serving(session), PacketType::Publish) => {
                 let publish = Publish::decode(version, frame).map_err(fault)?;
-                self.on_publish(id, session, &publish, burst, visit, now)
+                if metered && let Some(flow) = self.publishes_too_fast(id, now)? {
+                    return Ok(flow);
+                }
+                let flow = self.on_publish(id, session, &publish, burst, visit, now)?;
+                if metered && flow == Flow::Continue {
+                    self.count_publish(id, frame, now);
+                }
+                Ok(flow)
             }
             (Stage::Serving(session), _) => {
                 let packet = Packet::decode(version, frame).map_err(fault)?;

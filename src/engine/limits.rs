@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::quotas::ListenerQuotas;
 use crate::session::handshake::Offer;
 use crate::session::outbound::QueueBounds;
 
@@ -197,13 +198,15 @@ impl Limits {
 }
 
 /// What one listener asks of those who come through it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ListenerPolicy {
     /// As the log names it, for example `tls 127.0.0.1:8883`.
     pub name: Box<str>,
     /// Whether clients without credentials are let in. `None`: the operator has not
     /// said; they are where nothing checks credentials.
     pub allow_anonymous: Option<bool>,
+    /// What its clients may ask for in a time.
+    pub quotas: Arc<ListenerQuotas>,
 }
 
 /// Counts the connections of the process against `--max-connections`, by default

@@ -27,6 +27,7 @@ pub mod outbox;
 pub mod peer;
 pub mod profiles;
 pub mod publication;
+pub mod quotas;
 pub mod registry;
 pub mod replay;
 pub mod slots;
@@ -69,6 +70,7 @@ pub use limits::{ConnectionBudget, ConnectionPermit, Limits, ListenerPolicy};
 pub use local::{ClientReport, Inbox, Offered};
 pub use outbox::Outbox;
 pub use peer::PeerBatch;
+pub use quotas::{ListenerQuotas, OverRate, Quotas};
 pub use stats::Stats;
 pub use stop::StopPhase;
 
@@ -83,6 +85,7 @@ use group::Deferred;
 use home::Homes;
 use peer::Lane;
 use questions::Questions;
+use quotas::ConnectRates;
 use replay::Replays;
 use timers::Timers;
 
@@ -117,6 +120,8 @@ pub struct Engine {
     /// Connections whose CONNECT is being judged.
     candidates: Candidates,
     questions: Questions,
+    /// How often clients connect.
+    connect_rates: ConnectRates,
     clients: Clients,
     subscriptions: Subscriptions,
     groups: SharedGroups,
@@ -183,6 +188,7 @@ impl Engine {
             chain,
             candidates: Candidates::default(),
             questions: Questions::default(),
+            connect_rates: ConnectRates::default(),
             subscriptions: Subscriptions::new(random.clone()),
             groups: SharedGroups::new(random.clone()),
             interest: Interest::new(interest, shard),

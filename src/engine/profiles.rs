@@ -4,7 +4,7 @@
 //! Pure. Without hooks it holds nothing and costs nothing; it is kept beside the
 //! sessions, because a session knows of no rules.
 //!
-//! HOT PATH: `is_filtered` runs once per delivery where some are judged.
+//! `is_filtered` runs once per delivery where some are judged, and looks at one bit.
 
 use std::sync::Arc;
 

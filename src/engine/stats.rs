@@ -83,6 +83,10 @@ counters! {
     questions_refused,
     /// Questions that nobody answered in time.
     questions_late,
+    /// Times that reading from a client paused because it published faster than it may.
+    paused_over_rate,
+    /// CONNECTs refused because too many came in too short a time.
+    refused_over_rate,
     /// Times that reading from a publisher paused because a lane had no credit.
     paused_publishers,
 }

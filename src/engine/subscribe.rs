@@ -121,7 +121,7 @@ impl Engine {
         waits: &mut Waits,
     ) -> ReasonCode {
         let SubscriptionRequest { filter, options } = *request;
-        let maximum = self.limits.max_subscriptions;
+        let maximum = self.subscriptions_of(slot);
         if !self.topic_within_limits(filter.as_str()) {
             return ReasonCode::TopicFilterInvalid;
         }

@@ -26,6 +26,8 @@ pub enum Timer {
     Session(SessionId),
     /// A hook's answer about this connection is late.
     Verdict(ConnectionId),
+    /// A connection that published too fast may go on.
+    Rate(ConnectionId),
     /// Expired retained messages are to be swept.
     RetainedSweep,
 }

@@ -4,7 +4,8 @@
 //! hook breaks: a panic counts as a refusal and is counted. Lives wherever it is
 //! asked; never waits.
 //!
-//! HOT PATH: [`Chain::phases`] is looked at before anything is done for a phase.
+//! [`Chain::phases`] is looked at before anything is done for a phase; without hooks
+//! that is all that messages pay.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -22,6 +22,48 @@
 //! | `token` | rules that a client brings along, signed |
 //! | `secrets` | keyed digests and comparisons |
 //! | `rule_file` `line_error` | their files, and what is wrong with them |
+//!
+//! An authenticator that asks somebody else, who may take his time:
+//!
+//! ```
+//! use ringmq::broker::Broker;
+//! use ringmq::hooks::{Credentials, Grant, Hook, Phases, Question, Reply, Verdict};
+//! use ringmq::protocol::ReasonCode;
+//!
+//! struct Directory;
+//!
+//! impl Hook for Directory {
+//!     fn phases(&self) -> Phases {
+//!         Phases::AUTHENTICATE
+//!     }
+//!
+//!     // On the shard: what can be decided at once.
+//!     fn authenticate(&self, attempt: &Credentials) -> Verdict {
+//!         match attempt.user_name() {
+//!             None => Verdict::Next, // the listener's policy decides
+//!             Some("guest") => Verdict::Allow,
+//!             Some(_) => Verdict::Ask,
+//!         }
+//!     }
+//!
+//!     // On a worker thread: what takes time. A thread pool or a runtime of your own
+//!     // may have the reply, too.
+//!     fn resolve(&self, question: Question, reply: Reply) {
+//!         let Question::Authenticate(attempt) = question else { return };
+//!         let known = attempt.password().is_some_and(|p| p.equals(b"looked up"));
+//!         reply.answer(if known {
+//!             let user_name = Some("looked-up".into());
+//!             Verdict::Grant(Box::new(Grant { user_name, ..Grant::default() }))
+//!         } else {
+//!             Verdict::Deny(ReasonCode::BadUserNameOrPassword)
+//!         });
+//!     }
+//! }
+//!
+//! let broker = Broker::builder().tcp("127.0.0.1:0").shards(1).hook(Directory).start()?;
+//! # broker.shutdown()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #[cfg(feature = "auth")]
 pub mod authentication;

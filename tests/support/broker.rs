@@ -83,6 +83,14 @@ impl Broker {
         })
     }
 
+    /// A broker that listens there, whoever runs it.
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            process: None,
+        }
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -12,6 +12,7 @@ mod listeners;
 mod passwd;
 mod property;
 mod publish;
+mod quotas;
 mod raw;
 mod rules;
 mod serve;

@@ -57,6 +57,8 @@ pub(super) struct RawServe {
     pub(super) rules: super::rules::RawRules,
     #[command(flatten)]
     pub(super) limits: super::limits::RawLimits,
+    #[command(flatten)]
+    pub(super) quotas: super::quotas::RawQuotas,
 }
 
 #[derive(Args, Debug, Default)]

@@ -10,7 +10,7 @@ use super::limits::{ANY, number};
 use super::listeners::ListenerSettings;
 use super::raw::RawServe;
 use super::rules::RulesSettings;
-use crate::broker::Limits;
+use crate::broker::{Limits, Quotas};
 use crate::cli::failure::Failure;
 
 /// Settings of `ringmq serve`.
@@ -25,6 +25,7 @@ pub(crate) struct ServeSettings {
     pub(crate) max_connections: Option<u32>,
     pub(crate) rules: RulesSettings,
     pub(crate) limits: Limits,
+    pub(crate) quotas: Quotas,
     pub(crate) log: EnvFilter,
 }
 
@@ -43,6 +44,7 @@ impl ServeSettings {
                 .transpose()?,
             rules: raw.rules.check()?,
             limits: raw.limits.check()?,
+            quotas: raw.quotas.check()?,
             log: check_log(&raw.log)?,
         })
     }

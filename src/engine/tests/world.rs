@@ -119,6 +119,7 @@ impl World {
         let listener = ListenerPolicy {
             name: "tcp".into(),
             allow_anonymous,
+            quotas: Arc::default(),
         };
         let listeners: Arc<[ListenerPolicy]> = Arc::from([listener]);
         let interest = Arc::new(InterestTable::new(
