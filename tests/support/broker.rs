@@ -91,6 +91,14 @@ impl Broker {
         }
     }
 
+    /// A broker of somebody else that listens there.
+    pub fn elsewhere(address: SocketAddr) -> Self {
+        Self {
+            address,
+            process: None,
+        }
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -109,6 +117,37 @@ impl Broker {
             .status()
             .expect("kill can be run");
         assert!(status.success(), "the broker is not there any more");
+    }
+
+    /// Asks the broker to read its files again.
+    pub fn reload(&self) {
+        let process = self.process.as_ref().expect("a broker started here");
+        let id = process.child.lock().expect("no panic holds it").id();
+        let status = Command::new("kill")
+            .args(["-HUP", &id.to_string()])
+            .status()
+            .expect("kill can be run");
+        assert!(status.success(), "the broker is not there any more");
+    }
+
+    /// Waits until `count` of the latest lines of its log hold `text`, and returns the last one.
+    pub fn wait_for_log(&self, text: &str, count: usize) -> String {
+        let process = self.process.as_ref().expect("a broker started here");
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            let lines = process.stderr.lock().expect("no panic holds it");
+            let mut found: Vec<_> = lines.iter().filter(|line| line.contains(text)).collect();
+            if found.len() >= count {
+                return found.pop().cloned().unwrap_or_default();
+            }
+            drop(lines);
+            assert!(
+                Instant::now() < deadline,
+                "the broker does not log {text:?}\n{}",
+                self.diagnosis()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits for the process to end.
