@@ -77,9 +77,12 @@ fn say(what: std::fmt::Arguments<'_>) {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => failed(path, &"there is no such file; -c creates it"),
-        _ => failed(path, &error),
+    fs::read(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            failed(path, &"there is no such file; -c creates it")
+        } else {
+            failed(path, &error)
+        }
     })
 }
 

@@ -92,10 +92,10 @@ impl Hook for PasswordRule {
     }
 
     fn resolve(&self, question: Question, reply: Reply) {
-        // Whatever else there is to ask, this rule has no opinion.
-        let verdict = match &question {
-            Question::Authenticate(attempt) => self.judge(attempt),
-            _ => Verdict::Next,
+        let verdict = if let Question::Authenticate(attempt) = &question {
+            self.judge(attempt)
+        } else {
+            Verdict::Next
         };
         reply.answer(verdict);
     }

@@ -181,7 +181,7 @@ struct RuleSet {
 impl RuleSet {
     fn add(&mut self, rule: Rule) {
         let text = |level: &Level| match level {
-            Level::Text(text) => Some(&**text).map(str::to_owned),
+            Level::Text(text) => Some(str::to_owned(text)),
             Level::Any | Level::Rest | Level::ClientId | Level::UserName => None,
         };
         if let Some(texts) = rule.levels.iter().map(text).collect::<Option<Vec<_>>>() {

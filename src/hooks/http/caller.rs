@@ -116,9 +116,12 @@ fn authorities(settings: &HttpSettings) -> Result<RootCerts, HookError> {
             let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
             let items = parse_pem(&pem).collect::<Result<Vec<_>, _>>();
             let items = items.map_err(|error| wrong(&error))?;
-            let certificate = |item| match item {
-                PemItem::Certificate(certificate) => Some(certificate),
-                _ => None,
+            let certificate = |item| {
+                if let PemItem::Certificate(certificate) = item {
+                    Some(certificate)
+                } else {
+                    None
+                }
             };
             let found: Vec<_> = items.into_iter().filter_map(certificate).collect();
             if found.is_empty() {

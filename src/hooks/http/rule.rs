@@ -260,9 +260,11 @@ impl Hook for HttpRule {
             let Waiting {
                 question, reply, ..
             } = refused.into_inner();
-            reply.answer(Verdict::Deny(match question {
-                Question::Authenticate(_) => ReasonCode::ServerBusy,
-                _ => ReasonCode::ImplementationSpecific,
+            let connecting = matches!(question, Question::Authenticate(_));
+            reply.answer(Verdict::Deny(if connecting {
+                ReasonCode::ServerBusy
+            } else {
+                ReasonCode::ImplementationSpecific
             }));
         }
     }

@@ -180,16 +180,10 @@ fn algorithms_of(jwk: &Jwk) -> Vec<Algorithm> {
     let by_kind = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => AlgorithmFamily::Rsa.algorithms().to_vec(),
         AlgorithmParameters::OctetKey(_) => AlgorithmFamily::Hmac.algorithms().to_vec(),
-        AlgorithmParameters::EllipticCurve(key) => match key.curve {
-            EllipticCurve::P256 => vec![Algorithm::ES256],
-            EllipticCurve::P384 => vec![Algorithm::ES384],
-            _ => Vec::new(),
-        },
-        AlgorithmParameters::OctetKeyPair(key) => match key.curve {
-            EllipticCurve::Ed25519 => vec![Algorithm::EdDSA],
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
+        AlgorithmParameters::EllipticCurve(key) => on_curve(&key.curve),
+        AlgorithmParameters::OctetKeyPair(key) => on_curve(&key.curve),
+        // Kinds that a later version of the crate may know are none of ours.
+        AlgorithmParameters::Other(_) | _ => Vec::new(),
     };
     let pinned = |algorithm: &Algorithm| match jwk.common.key_algorithm {
         None => true,
@@ -197,4 +191,13 @@ fn algorithms_of(jwk: &Jwk) -> Vec<Algorithm> {
         Some(named) => named.to_string().parse() == Ok(*algorithm),
     };
     by_kind.into_iter().filter(pinned).collect()
+}
+
+fn on_curve(curve: &EllipticCurve) -> Vec<Algorithm> {
+    match curve {
+        EllipticCurve::P256 => vec![Algorithm::ES256],
+        EllipticCurve::P384 => vec![Algorithm::ES384],
+        EllipticCurve::Ed25519 => vec![Algorithm::EdDSA],
+        EllipticCurve::P521 | _ => Vec::new(),
+    }
 }
