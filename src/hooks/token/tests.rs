@@ -31,15 +31,9 @@ fn der(pem: &[u8]) -> Vec<u8> {
 fn sign(algorithm: &str, message: &[u8]) -> Vec<u8> {
     let random = SystemRandom::new();
     let curve = |algorithm, pem: &[u8]| {
-        signature::EcdsaKeyPair::from_pkcs8(algorithm, &der(pem), &random)
-            .and_then(|key| {
-                Ok(key
-                    .sign(&random, message)
-                    .expect("random")
-                    .as_ref()
-                    .to_vec())
-            })
-            .expect("a key")
+        let key = signature::EcdsaKeyPair::from_pkcs8(algorithm, &der(pem), &random);
+        let signed = key.expect("a key").sign(&random, message);
+        signed.expect("random bytes").as_ref().to_vec()
     };
     match algorithm {
         "HS256" => hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), message)
