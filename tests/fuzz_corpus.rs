@@ -58,3 +58,18 @@ fn retained() {
 fn stream() {
     replay("stream", fuzz::stream::run);
 }
+
+#[test]
+fn frames() {
+    replay("frames", fuzz::frames::run);
+}
+
+#[test]
+fn handshake() {
+    replay("handshake", fuzz::openings::handshake);
+}
+
+#[test]
+fn proxy_header() {
+    replay("proxy_header", fuzz::openings::proxy_header);
+}

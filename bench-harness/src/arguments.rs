@@ -38,15 +38,8 @@ pub enum Command {
     },
     /// List the presets
     Scenarios,
-    /// Compare stored results: a table, and a page
-    Report {
-        /// Files written by `run --output`
-        #[arg(required = true)]
-        results: Vec<PathBuf>,
-        /// Write a self-contained HTML page
-        #[arg(short, long)]
-        output: Option<PathBuf>,
-    },
+    /// Compare stored results: a table, a page, a picture
+    Report(ReportArguments),
     /// Run a scenario against several brokers in turn, and compare them
     Compare(CompareArguments),
     /// The server behind `compare --floor`
@@ -80,6 +73,26 @@ pub enum Command {
     /// How fast a broker takes connections
     #[command(alias = "connect-storm")]
     Connect(RunArguments),
+}
+
+/// What is made of stored results.
+#[derive(Args, Debug)]
+pub struct ReportArguments {
+    /// What `run --output` or `compare --out` has written: the directory, or a file
+    #[arg(required = true)]
+    pub results: Vec<PathBuf>,
+    /// Write a self-contained HTML page
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Write the latencies by percentile as a picture that stands alone
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// The picture's heading
+    #[arg(long, requires = "svg", default_value = "Latency by percentile")]
+    pub title: String,
+    /// Print a Markdown table of these metrics (as result.json names them) instead
+    #[arg(long, value_name = "METRIC", num_args = 1..)]
+    pub markdown: Vec<String>,
 }
 
 /// How a scenario is run.

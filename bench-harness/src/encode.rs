@@ -81,6 +81,9 @@ pub fn subscribe(version: ProtocolVersion, filters: &[String], qos: u8) -> (Vec<
 /// DISCONNECT, normal.
 pub const DISCONNECT: [u8; 2] = [0xe0, 0];
 
+/// PINGREQ.
+pub const PINGREQ: [u8; 2] = [0xc0, 0];
+
 /// PUBACK, PUBREC, PUBREL or PUBCOMP (by its first byte) without a reason.
 #[must_use]
 #[inline]

@@ -94,10 +94,12 @@ impl Engine {
         })
     }
 
-    /// Orders a connection. They are numbered 0, 1, ... in the order of this
-    /// call; few are opened at a time.
-    pub fn order(&mut self, handshake: Handshake) {
+    /// Orders a connection and tells its number. They are numbered 0, 1, ... in
+    /// the order of this call; few are opened at a time.
+    pub fn order(&mut self, handshake: Handshake) -> u32 {
         self.waiting.push_back(handshake);
+        let number = self.connections.len() + self.waiting.len() - 1;
+        u32::try_from(number).expect("bounded by descriptors")
     }
 
     /// Changes how many handshakes may be under way at once.

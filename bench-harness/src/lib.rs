@@ -30,6 +30,7 @@ pub mod process;
 pub mod progress;
 pub mod publisher;
 pub mod readers;
+pub mod replay;
 pub mod report;
 pub mod result;
 pub mod retained;

@@ -2,18 +2,18 @@
 //! exit code how it went ([`Arguments`] says which).
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ringmq_bench::arguments::{Arguments, Command, RunArguments};
+use ringmq_bench::arguments::{Arguments, Command, ReportArguments, RunArguments};
 use ringmq_bench::compare::command as brokers;
 use ringmq_bench::floor::Floor;
 use ringmq_bench::measurement::{self, MeasureError};
 use ringmq_bench::process;
 use ringmq_bench::progress::Progress;
-use ringmq_bench::report::{self, comparison, page, table};
-use ringmq_bench::result::StoredResult;
+use ringmq_bench::report::{self, comparison, markdown, page, picture, sources, table};
+use ringmq_bench::result::{ReadError, StoredResult};
 use ringmq_bench::settings::{Scenario, presets};
 
 const WRONG: u8 = 1;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run { scenario, run } => run_scenario(&scenario, &run),
         Command::Scenarios => list_scenarios(),
-        Command::Report { results, output } => compare(&results, output.as_deref()),
+        Command::Report(arguments) => compare(&arguments),
         Command::Compare(arguments) => brokers::run(&arguments).map(ExitCode::from),
         Command::Floor {
             port,
@@ -112,17 +112,30 @@ fn list_scenarios() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn compare(paths: &[PathBuf], output: Option<&Path>) -> Result<ExitCode, Failure> {
-    let load = |path: &PathBuf| {
-        StoredResult::load(path)
-            .map_err(|error| (BAD_ARGUMENTS, format!("{}: {error}", path.display())))
+fn compare(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
+    let mut results = Vec::new();
+    for place in &arguments.results {
+        let found = sources::load(place).map_err(|what| (BAD_ARGUMENTS, what))?;
+        results.extend(found);
+    }
+    let damaged = |error: ReadError| (BAD_ARGUMENTS, error.to_string());
+    let write = |path: &Path, text: String| {
+        std::fs::write(path, text)
+            .map_err(|error| (COULD_NOT_RUN, format!("{}: {error}", path.display())))
     };
-    let results = paths.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-    print!("{}", comparison::comparison(&results));
-    if let Some(output) = output {
-        let page = page::page(&results).map_err(|error| (BAD_ARGUMENTS, error.to_string()))?;
-        std::fs::write(output, page)
-            .map_err(|error| (COULD_NOT_RUN, format!("{}: {error}", output.display())))?;
+    if arguments.markdown.is_empty() {
+        print!("{}", comparison::comparison(&results));
+    } else {
+        let table = markdown::table(&results, &arguments.markdown);
+        print!("{}", table.map_err(|what| (BAD_ARGUMENTS, what))?);
+    }
+    if let Some(path) = &arguments.output {
+        write(path, page::page(&results).map_err(damaged)?)?;
+    }
+    if let Some(path) = &arguments.svg {
+        let picture = picture::picture(&results, &arguments.title).map_err(damaged)?;
+        let none = || (BAD_ARGUMENTS, "no result has latencies to draw".to_owned());
+        write(path, picture.ok_or_else(none)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,6 @@
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
 
 use ringmq::protocol::ProtocolVersion;
 use ringmq_bench::fault::Fault;
@@ -16,7 +15,7 @@ use ringmq_bench::progress::Progress;
 use ringmq_bench::result::Run;
 use ringmq_bench::scenario::{RunError, connect, idle, replay};
 use socket2::{Domain, Socket, Type};
-use support::{Action, GOOD, Manners, Retained, Script, Welcome};
+use support::{Action, Answer, GOOD, Manners, Retained, Script, Welcome};
 
 const MILLISECOND: u64 = 1_000_000;
 const TOPICS: u32 = 50;
@@ -60,16 +59,9 @@ fn streams(run: &Run) -> [u64; 4] {
     counts(run, ["delivered", "lost", "duplicated", "stray"])
 }
 
-fn wait_until_nothing_is_retained(retained: &Retained) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let left = retained.lock().expect("no thread panics").len();
-        if left == 0 {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{left} are still retained");
-        std::thread::yield_now();
-    }
+/// What the broker says to be taken away is: nobody has to wait for it.
+fn assert_nothing_is_retained(retained: &Retained) {
+    assert_eq!(retained.lock().expect("no thread panics").len(), 0);
 }
 
 #[test]
@@ -86,7 +78,7 @@ fn every_newcomer_gets_everything_and_it_is_taken_away_again() {
             assert_eq!(each.samples, all);
             let spans = run.distributions.get("replay").expect("it is told");
             assert_eq!(spans.samples, u64::from(NEWCOMERS));
-            wait_until_nothing_is_retained(&retained);
+            assert_nothing_is_retained(&retained);
         }
     }
 }
@@ -123,7 +115,7 @@ fn a_retained_message_that_was_altered_is_stray_and_the_true_one_is_lost() {
 
 #[test]
 fn a_newcomer_that_is_refused_ends_the_replay() {
-    let address = support::start(Manners {
+    let (address, retained) = support::start_with_retained(Manners {
         // The second newcomer, which is the third connection.
         welcome: |number| match number {
             1 => Welcome::Refuse(5),
@@ -137,6 +129,69 @@ fn a_newcomer_that_is_refused_ends_the_replay() {
         matches!(error, RunError::Open(2, Fault::Refused(0x87))),
         "{error}"
     );
+    assert_nothing_is_retained(&retained);
+}
+
+/// Answers of the broker to what is retained; what the run says of it, and what
+/// is left when it is over.
+fn answered(answer: fn(u64) -> Answer) -> Run {
+    let (address, retained) = support::start_with_retained(Manners { answer, ..GOOD });
+    let plan = replay_plan(target(address, ProtocolVersion::V5), 1);
+    let run = replay::run(&plan, &Progress::silent()).expect("the run takes place");
+    assert_nothing_is_retained(&retained);
+    assert_eq!(run.warnings, [""; 0]);
+    run
+}
+
+/// Retained, unacknowledged, refused, unsent.
+fn fates(run: &Run) -> [u64; 4] {
+    counts(run, ["retained", "unacknowledged", "refused", "unsent"])
+}
+
+#[test]
+fn what_the_broker_never_acknowledged_is_neither_lost_nor_left_behind() {
+    // As many as may be in flight; the others wait for them in vain.
+    let run = answered(|_| Answer::Silence);
+    assert_eq!(fates(&run), [0, 20, 0, 30], "{run:?}");
+    assert_eq!(streams(&run), [0, 0, 0, 0], "{run:?}");
+    assert_eq!(run.failures, ["20 unacknowledged", "30 unsent"]);
+    // The fake broker delivers these two, and newcomers are owed the others only.
+    let run = answered(|sequence| match sequence {
+        4 | 49 => Answer::Silence,
+        _ => Answer::Acknowledge,
+    });
+    assert_eq!(fates(&run), [48, 2, 0, 0], "{run:?}");
+    assert_eq!(streams(&run), [96, 0, 0, 0], "{run:?}");
+    assert_eq!(run.failures, ["2 unacknowledged"]);
+}
+
+#[test]
+fn what_the_broker_refused_to_retain_is_refused_and_not_lost() {
+    let run = answered(|sequence| match sequence {
+        0 | 1 | 30 => Answer::Refuse(0x97),
+        _ => Answer::Acknowledge,
+    });
+    assert_eq!(fates(&run), [47, 0, 3, 0], "{run:?}");
+    assert_eq!(streams(&run), [94, 0, 0, 0], "{run:?}");
+    assert_eq!(run.failures, ["3 refused"]);
+}
+
+#[test]
+fn a_run_that_ends_early_takes_away_what_it_has_retained() {
+    let (address, retained) = support::start_with_retained(Manners {
+        answer: |sequence| match sequence {
+            25 => Answer::HangUp,
+            _ => Answer::Acknowledge,
+        },
+        ..GOOD
+    });
+    let plan = replay_plan(target(address, ProtocolVersion::V5), 1);
+    let error = replay::run(&plan, &Progress::silent()).expect_err("nobody is left to retain");
+    assert!(
+        matches!(error, RunError::Open(0, Fault::Closed | Fault::Io(_))),
+        "{error}"
+    );
+    assert_nothing_is_retained(&retained);
 }
 
 fn storm(manners: Manners, version: ProtocolVersion, rate: Option<u64>) -> Run {

@@ -14,6 +14,7 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
+use ringmq_bench::report::sources;
 use ringmq_bench::result::StoredResult;
 use serde_json::Value;
 use support::{Action, GOOD, Manners};
@@ -237,4 +238,11 @@ fn the_floor_relays_everything_at_every_cap() {
         assert!(delivered > 100.0, "{name}: {delivered}");
     }
     assert!(directory.comparison()["metrics"][0]["best_peer"].is_null());
+    let stored = sources::load(&directory.0).expect("a comparison's directory is a source");
+    let names: Vec<&str> = stored.iter().map(|one| one.broker.name.as_str()).collect();
+    assert_eq!(names, ["floor-1", "floor-16", "floor-64"]);
+    let file = directory.0.join("results/floor-16.json");
+    assert_eq!(sources::load(&file).expect("so is a file").len(), 1);
+    let missing = sources::load(Path::new("/nowhere")).expect_err("there is nothing");
+    assert!(missing.starts_with("/nowhere: "), "{missing}");
 }

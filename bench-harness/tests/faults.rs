@@ -16,7 +16,7 @@ use ringmq_bench::progress::Progress;
 use ringmq_bench::result::Run;
 use ringmq_bench::scenario::{RunError, traffic};
 use ringmq_bench::topology::Topology;
-use support::{Action, GOOD, Manners, Script, Welcome};
+use support::{Action, Answer, GOOD, Manners, Script, Welcome};
 
 const MILLISECOND: u64 = 1_000_000;
 
@@ -164,7 +164,7 @@ fn a_window_that_is_lost_as_a_whole_is_written_off_and_the_run_goes_on() {
 #[test]
 fn acknowledgements_that_never_come_are_missed() {
     let address = support::start(Manners {
-        acknowledges: false,
+        answer: |_| Answer::Silence,
         ..GOOD
     });
     for qos in 1..=2 {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 
 use ringmq::protocol::ProtocolVersion;
-use ringmq_bench::floor::{CAPS, Floor};
+use ringmq_bench::floor::Floor;
 use ringmq_bench::plan::{Pace, Target, TrafficPlan};
 use ringmq_bench::progress::Progress;
 use ringmq_bench::scenario::traffic;
@@ -24,7 +24,7 @@ fn start(cap: usize) -> SocketAddr {
 
 #[test]
 fn every_message_arrives_once_and_in_order() {
-    for cap in CAPS {
+    for cap in [1, 16, 64] {
         for (version, qos) in [
             (ProtocolVersion::V3_1_1, 0),
             (ProtocolVersion::V5, 1),

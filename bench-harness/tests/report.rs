@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use ringmq_bench::latency::histogram;
-use ringmq_bench::report::{comparison, hlog, page, table};
+use ringmq_bench::report::{comparison, hlog, markdown, page, picture, table};
 use ringmq_bench::result::{
     Broker, Environment, Interval, Named, ReadError, Run, StoredResult, distribution,
 };
@@ -138,6 +138,98 @@ fn the_comparison_gives_ratios_against_the_first() {
     let rate = text.lines().find(|line| line.starts_with("deliveries/s"));
     let words: Vec<&str> = rate.expect("it is compared").split_whitespace().collect();
     assert_eq!(words, ["deliveries/s", "10", "(1.00x)", "25", "(2.50x)"]);
+}
+
+/// The same with another quality of service.
+fn result_at(name: &str, qos: u8, rates: &[u64]) -> StoredResult {
+    let mut result = result(name, rates);
+    result.settings.set("qos", qos.to_string());
+    result
+}
+
+/// The text of each element of this class, in order.
+fn texts_of<'p>(picture: &'p str, class: &str) -> Vec<&'p str> {
+    let begin = format!("<text class=\"{class}\"");
+    let elements = picture.split(begin.as_str()).skip(1);
+    let texts = elements.map(|rest| {
+        let (_, text) = rest.split_once('>').expect("tags are closed");
+        text.split_once('<').expect("elements are closed").0
+    });
+    texts.collect()
+}
+
+#[test]
+fn the_picture_has_a_panel_per_way_of_measuring_and_a_curve_per_broker() {
+    let results = [
+        result_at("one", 0, &[10]),
+        result_at("<two>", 0, &[20]),
+        result_at("floor-64", 0, &[30]),
+        result_at("one", 1, &[10]),
+        result_at("<two>", 1, &[20]),
+    ];
+    let picture = picture::picture(&results, "All & sundry").expect("histograms are whole");
+    let picture = picture.expect("there are latencies");
+    assert_eq!(texts_of(&picture, "title"), ["All &amp; sundry"]);
+    assert_eq!(texts_of(&picture, "about"), ["fan-out, MQTT 5.0"]);
+    assert_eq!(texts_of(&picture, "panel"), ["QoS 0", "QoS 1"]);
+    let names = ["one", "&lt;two&gt;", "bare kernel, 64 per send"];
+    assert_eq!(texts_of(&picture, "name"), names);
+    assert_eq!(
+        picture
+            .matches("<polyline class=\"curve c0 first\"")
+            .count(),
+        2
+    );
+    assert_eq!(picture.matches("<polyline class=\"curve c1\"").count(), 2);
+    assert_eq!(
+        picture.matches("<polyline class=\"curve floor\"").count(),
+        1
+    );
+}
+
+#[test]
+fn the_picture_stands_alone_in_both_colour_schemes() {
+    let picture = picture::picture(&[result("one", &[10])], "one").expect("as above");
+    let picture = picture.expect("there are latencies");
+    let namespace = "xmlns=\"http://www.w3.org/2000/svg\"";
+    assert!(picture.starts_with(&format!("<svg {namespace}")) && picture.ends_with("</svg>\n"));
+    assert!(picture.contains("@media (prefers-color-scheme: dark)"));
+    let rest = picture.replace(namespace, "");
+    for forbidden in [
+        "http:", "https:", "<script", "href", "url(", "@import", "NaN", "inf,",
+    ] {
+        assert!(!rest.contains(forbidden), "{forbidden}");
+    }
+    let mut empty = result("one", &[10]);
+    empty.runs[0].distributions.remove("latency");
+    assert!(
+        picture::picture(&[empty], "one")
+            .expect("as above")
+            .is_none()
+    );
+}
+
+#[test]
+fn the_markdown_table_has_a_row_per_broker_and_marks_the_best() {
+    let results = [
+        result_at("one", 0, &[10]),
+        result_at("two", 0, &[1200]),
+        result_at("floor-1", 0, &[5000]),
+        result_at("one", 1, &[10]),
+    ];
+    let metrics = ["deliveries_per_second".to_owned()];
+    let table = markdown::table(&results, &metrics).expect("all have it");
+    let expected = "| broker | QoS 0: deliveries/s | QoS 1: deliveries/s |\n\
+                    | --- | ---: | ---: |\n\
+                    | one | 10 | **10** |\n\
+                    | two | **1,200** | - |\n\
+                    | bare kernel, 1 message per send | 5,000 | - |\n";
+    assert_eq!(table, expected);
+    let wrong = markdown::table(&results, &["speed".to_owned()]).expect_err("there is none");
+    assert!(
+        wrong.starts_with("no result has the metric speed; there are broker_cpu_us"),
+        "{wrong}"
+    );
 }
 
 /// Headings, figures, tables and how many lines each picture has, in order.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::error::{ReloadError, StopError};
+use super::doors::{self, Certificates};
+use super::error::{ConfigError, ReloadError, StopError};
 use super::lifecycle;
 use super::listener::ListenerKind;
 use super::remote::Remote;
@@ -133,6 +134,8 @@ pub struct BrokerHandle {
     pub(crate) addresses: Vec<BoundAddress>,
     pub(crate) connections: Arc<ConnectionBudget>,
     pub(crate) stop_timeout: Duration,
+    /// What the listeners of TLS show.
+    pub(crate) certificates: Vec<Certificates>,
     /// The files of Unix domain sockets.
     pub(crate) paths: Vec<SocketPath>,
 }
@@ -195,6 +198,18 @@ impl BrokerHandle {
             .ask("reloading", deadline, |reply| Command::Reloaded { reply })
             .map(drop)
             .map_err(|_| ReloadError::Unresponsive)
+    }
+
+    /// Reads the certificates, keys, authorities and revocation lists of all listeners
+    /// again, for connections from now on; those that are open keep what they began
+    /// with. How many listeners were renewed. It reads files: not for a thread that
+    /// must not wait.
+    ///
+    /// # Errors
+    /// The first listener with a file that is wrong, and why; then nothing changes on
+    /// any listener.
+    pub fn reload_certificates(&self) -> Result<usize, ConfigError> {
+        doors::reload(&self.certificates)
     }
 
     /// Stops the broker in order and waits until it has: no more connections,

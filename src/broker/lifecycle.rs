@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 
 use super::bind::{Bound, bind};
 use super::config::Config;
+use super::doors::{self, Certificates};
 use super::error::{StartError, StopError};
 use super::handle::{BrokerHandle, ShardHandle, Shards};
 use super::placement::{available_cores, core_of};
@@ -33,6 +34,7 @@ use crate::routing::InterestTable;
 use crate::shard::{
     self, Assignment, Census, Clock, Command, Door, Doorbell, LOCKED_BYTES, Milestones, Shortage,
 };
+use crate::transport::Acceptor;
 
 /// How long the shards may take to get ready once they are built; they wait for
 /// nothing but each other.
@@ -60,7 +62,7 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
     let places = config.doors.iter().map(|door| door.bindings.len()).sum();
     let max_connections = preflight::check_descriptors(config.max_connections, count, places)?;
     let connections = ConnectionBudget::new(max_connections as usize);
-    let rules = rules(&config, &connections);
+    let (rules, certificates) = rules(&config, &connections)?;
     let policies = rules.iter().map(|rule| rule.policy.clone()).collect();
     let stop_timeout = config.stop_timeout;
     let engines = engine_configs(&config, policies, count);
@@ -75,7 +77,7 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
         paths,
     } = bind(config.doors, count)?;
     let (mut shards, remote) = launch(engines, &cores, &chain, workers)?;
-    if let Err(error) = listen(&shards, doors(sockets, &rules, count)) {
+    if let Err(error) = listen(&shards, doors_of(sockets, &rules, count)) {
         let _ = stop(std::mem::take(&mut shards), Duration::ZERO);
         return Err(error);
     }
@@ -90,19 +92,24 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
         connections,
         stop_timeout,
         paths,
+        certificates,
     })
 }
 
 /// What holds for those who come through one place.
 struct Rule {
     policy: ListenerPolicy,
+    acceptor: Option<Arc<Acceptor>>,
     connections: Arc<ConnectionBudget>,
 }
 
-/// One rule per place, in the order of the places. All places of a listener share
-/// its bound of connections.
-fn rules(config: &Config, connections: &Arc<ConnectionBudget>) -> Vec<Rule> {
-    let mut rules = Vec::new();
+/// One rule per place, in the order of the places; and the certificates that can be
+/// read again. All places of a listener share its bound of connections.
+fn rules(
+    config: &Config,
+    connections: &Arc<ConnectionBudget>,
+) -> Result<(Vec<Rule>, Vec<Certificates>), StartError> {
+    let (mut rules, mut reloadable) = (Vec::new(), Vec::new());
     for door in &config.doors {
         let own = door.listener.max_connections.map_or_else(
             || Arc::clone(connections),
@@ -110,24 +117,28 @@ fn rules(config: &Config, connections: &Arc<ConnectionBudget>) -> Vec<Rule> {
         );
         let quotas = door.listener.quotas.unwrap_or(config.quotas);
         let quotas = Arc::new(ListenerQuotas::new(quotas));
+        let (acceptor, certificates) = doors::acceptor(door, &config.limits)?;
+        reloadable.extend(certificates);
         rules.extend(door.bindings.iter().map(|binding| Rule {
             policy: ListenerPolicy {
                 quotas: Arc::clone(&quotas),
                 ..door.policy(binding, config.allow_anonymous)
             },
+            acceptor: acceptor.clone(),
             connections: Arc::clone(&own),
         }));
     }
-    rules
+    Ok((rules, reloadable))
 }
 
 /// Each shard's doors, from each place's sockets.
-fn doors(sockets: Vec<Vec<Arc<OwnedFd>>>, rules: &[Rule], shards: usize) -> Vec<Vec<Door>> {
+fn doors_of(sockets: Vec<Vec<Arc<OwnedFd>>>, rules: &[Rule], shards: usize) -> Vec<Vec<Door>> {
     let mut doors: Vec<Vec<Door>> = (0..shards).map(|_| Vec::new()).collect();
     for (sockets, rule) in sockets.into_iter().zip(rules) {
         for (doors, socket) in doors.iter_mut().zip(sockets) {
             doors.push(Door {
                 socket,
+                acceptor: rule.acceptor.clone(),
                 connections: Arc::clone(&rule.connections),
             });
         }
@@ -223,14 +234,14 @@ fn launch(
             })?;
     }
     let links: Links = links.into();
-    if !chain.is_empty() {
-        if let Err(source) = workers::start(chain, workers, &inquiries, &links) {
-            let _ = stop(shards, Duration::ZERO);
-            return Err(StartError::System {
-                what: "start a worker thread",
-                source,
-            });
-        }
+    if !chain.is_empty()
+        && let Err(source) = workers::start(chain, workers, &inquiries, &links)
+    {
+        let _ = stop(shards, Duration::ZERO);
+        return Err(StartError::System {
+            what: "start a worker thread",
+            source,
+        });
     }
     Ok((shards, Remote::new(links, clock)))
 }

@@ -49,13 +49,18 @@
 mod address;
 mod bind;
 mod builder;
+#[cfg(feature = "tls")]
+mod certificates;
 mod closures;
 mod config;
+mod doors;
 mod error;
 mod extension;
 mod handle;
 mod lifecycle;
 mod listener;
+#[cfg(feature = "websocket")]
+mod page;
 mod placement;
 mod preflight;
 mod remote;

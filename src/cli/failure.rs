@@ -15,6 +15,8 @@ pub(crate) const NOT_STARTED: u8 = 1;
 pub(crate) const CONNECTION_LOST: u8 = 7;
 /// libmosquitto's number for a broken protocol.
 pub(crate) const PROTOCOL: u8 = 2;
+/// libmosquitto's number for a failure of TLS.
+pub(crate) const TLS: u8 = 8;
 /// `ringmq sub -W`: the time is over.
 pub(crate) const TIMED_OUT: u8 = 27;
 

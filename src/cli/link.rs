@@ -1,24 +1,24 @@
-//! A client session on a TCP connection: the driver of `pub` and `sub`.
+//! A client session on a connection: the driver of `pub` and `sub`.
 //!
-//! Owns the socket, the bytes not yet parsed and the clock; the rules of MQTT are
-//! [`Session`]'s. One thread does everything: each [`Link::turn`] writes what is
+//! Owns the connection, the bytes not yet parsed and the clock; the rules of MQTT are
+//! [`Session`]'s, the socket and the transport on it are [`Wire`]'s. One thread does everything: each [`Link::turn`] writes what is
 //! queued, waits for the socket, a further descriptor or a deadline, and reads.
 //! Lives on the main thread; never blocks anywhere but in poll(2).
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
-
 use super::arguments::ConnectionSettings;
-use super::failure::{CONNECTION_LOST, Failure, NOT_STARTED, PROTOCOL};
+use super::dial::plain;
+use super::failure::{CONNECTION_LOST, Failure, PROTOCOL, TLS};
 use super::poll::{Watch, wait};
+use super::wire::Wire;
 use crate::client::{Event, Input, Options, Session, SessionError, Status};
 use crate::protocol::ReasonCode;
 use crate::time::Timestamp;
+use crate::transport::TransportError;
 
 /// Between attempts to reach a server again, as libmosquitto has it.
 pub(crate) const RECONNECT_DELAY: Duration = Duration::from_secs(1);
@@ -27,9 +27,6 @@ pub(crate) const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// a server that does not read is not to fill this process's memory.
 pub(crate) const OUTPUT_MAX: usize = 1 << 20;
 
-/// How long one address may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How long a farewell may take: the last bytes out, the server's close in.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -37,7 +34,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Link<'s> {
     settings: &'s ConnectionSettings,
     pub(crate) session: Session,
-    stream: Option<TcpStream>,
+    wire: Option<Wire>,
     input: Input,
     /// Size of the incomplete packet at the start of the input, where known.
     wanted: Option<usize>,
@@ -51,6 +48,8 @@ pub(crate) enum Lost {
     Io(io::Error),
     /// The server closed it.
     EndOfStream,
+    /// TLS or WebSocket failed.
+    Transport(TransportError),
     /// The session says so.
     Session(SessionError),
     /// The server said goodbye, with its reason.
@@ -68,6 +67,8 @@ impl Lost {
             Self::Session(SessionError::Malformed(_) | SessionError::Violation(_)) => {
                 Failure::new(PROTOCOL, self)
             }
+            Self::Transport(TransportError::Tls(_)) => Failure::new(TLS, self),
+            Self::Transport(_) => Failure::new(PROTOCOL, self),
             Self::Disconnected(reason) => Failure::new(reason.as_u8(), self),
         }
     }
@@ -78,6 +79,7 @@ impl Lost {
     pub(crate) const fn is_passing(&self) -> bool {
         match self {
             Self::Io(_) | Self::EndOfStream => true,
+            Self::Transport(_) => false,
             Self::Session(error) => !matches!(
                 error,
                 SessionError::Malformed(_) | SessionError::Violation(_)
@@ -106,6 +108,7 @@ impl fmt::Display for Lost {
         match self {
             Self::Io(error) => write!(f, "Error: The connection was lost: {}", plain(error)),
             Self::EndOfStream => f.write_str("Error: The connection was lost."),
+            Self::Transport(error) => write!(f, "Error: {error}."),
             Self::Session(error) => write!(f, "Error: {error}."),
             Self::Disconnected(reason) => {
                 write!(
@@ -136,7 +139,7 @@ pub(crate) struct Turn {
 impl<'s> Link<'s> {
     /// Connects, and queues the CONNECT.
     pub(crate) fn open(settings: &'s ConnectionSettings) -> Result<Self, Failure> {
-        let stream = connect(settings)?;
+        let wire = Wire::open(settings)?;
         let options = Options {
             max_inflight: settings.max_inflight,
             ..Options::default()
@@ -146,7 +149,7 @@ impl<'s> Link<'s> {
         Ok(Self {
             settings,
             session,
-            stream: Some(stream),
+            wire: Some(wire),
             input: Input::new(),
             wanted: None,
             origin: Instant::now(),
@@ -155,9 +158,9 @@ impl<'s> Link<'s> {
 
     /// Connects again, and queues the CONNECT again.
     pub(crate) fn reopen(&mut self) -> Result<(), Failure> {
-        self.stream = None;
+        self.wire = None;
         self.session.handle_closed();
-        self.stream = Some(connect(self.settings)?);
+        self.wire = Some(Wire::open(self.settings)?);
         self.input.clear();
         self.wanted = None;
         self.session.reconnect(self.now());
@@ -176,7 +179,7 @@ impl<'s> Link<'s> {
 
     /// Drops the connection; turns only wait until [`Link::reopen`].
     pub(crate) fn drop_connection(&mut self) {
-        self.stream = None;
+        self.wire = None;
         self.session.handle_closed();
     }
 
@@ -188,7 +191,7 @@ impl<'s> Link<'s> {
         until: Option<Timestamp>,
     ) -> Result<Turn, Lost> {
         self.write()?;
-        let deadline = match self.stream {
+        let deadline = match self.wire {
             Some(_) => [self.session.next_deadline(), until]
                 .into_iter()
                 .flatten()
@@ -199,11 +202,11 @@ impl<'s> Link<'s> {
         let mut watches = Vec::with_capacity(2);
         let has_room = self.has_room();
         let has_output = !self.session.output().is_empty();
-        if let Some(stream) = &self.stream {
+        if let Some(wire) = &self.wire {
             watches.push(Watch {
-                descriptor: stream.as_fd(),
+                descriptor: wire.descriptor(),
                 read: has_room,
-                write: has_output,
+                write: wire.wants_room(has_output),
             });
         }
         let own = watches.len();
@@ -225,7 +228,7 @@ impl<'s> Link<'s> {
         if read {
             self.read()?;
         }
-        let pinged = match self.stream {
+        let pinged = match self.wire {
             Some(_) => self
                 .session
                 .handle_timeout(self.now())
@@ -276,10 +279,26 @@ impl<'s> Link<'s> {
     /// An error means that not everything went out.
     pub(crate) fn close(mut self) -> Result<(), Lost> {
         let deadline = self.now().plus(CLOSE_TIMEOUT);
+        self.drain(deadline)?;
+        if let Some(wire) = &mut self.wire {
+            wire.close();
+        }
+        self.drain(deadline)?;
+        let mut open = self.wire.as_ref().is_some_and(Wire::shut_down);
+        while open && self.now() < deadline {
+            open = self.turn(None, Some(deadline)).is_ok();
+            self.input.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes until nothing is left.
+    fn drain(&mut self, deadline: Timestamp) -> Result<(), Lost> {
         loop {
             self.write()?;
-            if self.session.output().is_empty() {
-                break;
+            let flushed = self.wire.as_ref().is_none_or(Wire::is_flushed);
+            if flushed && self.session.output().is_empty() {
+                return Ok(());
             }
             if self.now() >= deadline {
                 return Err(Lost::Io(ErrorKind::TimedOut.into()));
@@ -287,51 +306,26 @@ impl<'s> Link<'s> {
             self.turn(None, Some(deadline))?;
             self.input.clear();
         }
-        if let Some(stream) = &self.stream {
-            let mut open = stream.shutdown(Shutdown::Write).is_ok();
-            while open && self.now() < deadline {
-                open = self.turn(None, Some(deadline)).is_ok();
-                self.input.clear();
-            }
-        }
-        Ok(())
     }
 
     fn write(&mut self) -> Result<(), Lost> {
-        let Some(stream) = &mut self.stream else {
+        let Some(wire) = &mut self.wire else {
             return Ok(());
         };
-        while !self.session.output().is_empty() {
-            match stream.write(self.session.output()) {
-                Ok(0) => return Err(Lost::EndOfStream),
-                Ok(size) => {
-                    let now = Timestamp::ZERO.plus(self.origin.elapsed());
-                    self.session.handle_sent(size, now);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Lost::Io(error)),
+        loop {
+            let size = wire.write(self.session.output())?;
+            if size == 0 {
+                return Ok(());
             }
+            let now = Timestamp::ZERO.plus(self.origin.elapsed());
+            self.session.handle_sent(size, now);
         }
-        Ok(())
     }
 
     fn read(&mut self) -> Result<(), Lost> {
-        let Some(stream) = &mut self.stream else {
-            return Ok(());
-        };
-        match stream.read(self.input.space(self.wanted)) {
-            Ok(0) => Err(Lost::EndOfStream),
-            Ok(size) => {
-                self.input.commit(size);
-                Ok(())
-            }
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(Lost::Io(error)),
+        match &mut self.wire {
+            Some(wire) => wire.read(&mut self.input, self.wanted),
+            None => Ok(()),
         }
     }
 }
@@ -339,49 +333,6 @@ impl<'s> Link<'s> {
 impl Drop for Link<'_> {
     fn drop(&mut self) {
         self.session.handle_closed();
-    }
-}
-
-/// Tries the addresses of the host one after the other.
-fn connect(settings: &ConnectionSettings) -> Result<TcpStream, Failure> {
-    let addresses = (settings.host.as_str(), settings.port)
-        .to_socket_addrs()
-        .map_err(|_| Failure::new(NOT_STARTED, "Unable to connect (Lookup error.)."))?;
-    let mut last = None;
-    for address in addresses {
-        match connect_to(address, settings.bind.as_deref()) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(match last {
-        Some(error) => Failure::new(NOT_STARTED, format_args!("Error: {}", plain(&error))),
-        None => Failure::new(NOT_STARTED, "Unable to connect (Lookup error.)."),
-    })
-}
-
-fn connect_to(address: SocketAddr, bind: Option<&str>) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    if let Some(bind) = bind {
-        let local = (bind, 0)
-            .to_socket_addrs()?
-            .find(|local| local.is_ipv4() == address.is_ipv4())
-            .ok_or(ErrorKind::AddrNotAvailable)?;
-        socket.bind(&local.into())?;
-    }
-    socket.connect_timeout(&address.into(), CONNECT_TIMEOUT)?;
-    // Everything leaves in one write already; waiting to fill segments only delays.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
-/// An error as perror(3) words it: without Rust's "(os error 111)".
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod arguments;
 mod console;
+mod dial;
 mod failure;
 mod format;
 mod json;
@@ -24,6 +25,7 @@ mod signals;
 mod subscribe;
 mod systemd;
 mod wall_clock;
+mod wire;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -93,8 +93,13 @@ fn announce(addresses: &[impl Display]) {
 /// SIGHUP: everything that can be read again without a restart. What is wrong keeps
 /// its earlier state and is told in the log.
 fn reload(broker: &BrokerHandle) {
+    match broker.reload_certificates() {
+        Ok(0) => {}
+        Ok(listeners) => tracing::info!(listeners, "certificates reloaded"),
+        Err(error) => tracing::error!(%error, "certificates not reloaded, the earlier ones stay"),
+    }
     match broker.reload() {
-        Ok(()) => tracing::info!("reloaded"),
-        Err(error) => tracing::error!("not reloaded, the earlier rules stay in force: {error}"),
+        Ok(()) => tracing::info!("rules reloaded"),
+        Err(error) => tracing::error!(%error, "rules not reloaded, the earlier ones stay"),
     }
 }

@@ -328,9 +328,9 @@ impl Engine {
                     exchange,
                     data: data.map(Box::from),
                 };
-                let asked = self.ask(id, 0, subject, Vec::new(), None, now);
+                let asked = self.ask(id, 0, subject, None, now);
                 Some(
-                    asked.map_or(Admission::Refused(ReasonCode::ServerBusy), |()| {
+                    asked.map_or(Admission::Refused(ReasonCode::ServerBusy), |_| {
                         Admission::Waiting
                     }),
                 )
@@ -380,8 +380,8 @@ impl Engine {
         now: Timestamp,
     ) -> Admission {
         let subject = Subject::Hook(place, question);
-        match self.ask(id, place, subject, Vec::new(), None, now) {
-            Some(()) => Admission::Waiting,
+        match self.ask(id, place, subject, None, now) {
+            Some(_) => Admission::Waiting,
             None => Admission::Refused(ReasonCode::ServerBusy),
         }
     }

@@ -163,8 +163,8 @@ impl Engine {
                     exchange,
                     data: data.map(Box::from),
                 };
-                let asked = self.ask(id, 0, subject, Vec::new(), None, now);
-                asked.map(|()| Flow::Wait).ok_or(ReasonCode::ServerBusy)
+                let asked = self.ask(id, 0, subject, None, now);
+                asked.map(|_| Flow::Wait).ok_or(ReasonCode::ServerBusy)
             }
         }
     }

@@ -28,6 +28,9 @@ use crate::time::Timestamp;
 /// is copied to one session after the other is to stay in the cache.
 const BURST_BYTES_MAX: usize = 64 << 10;
 
+/// Bytes of a run from which sessions share it rather than have copies.
+const SHARED_FROM: usize = 512;
+
 /// More kinds of sessions than this are served message by message: a search among
 /// them would cost more than it saves.
 const RUNS_MAX: usize = 8;
@@ -77,7 +80,7 @@ struct Kind {
 struct Run {
     kind: Kind,
     subscription_ids: SubscriptionIdList,
-    packets: Vec<u8>,
+    packets: Rc<Vec<u8>>,
     /// Length of the largest packet.
     largest: usize,
     /// Where a packet identifier is missing, and whose: the place of its publication.
@@ -130,7 +133,7 @@ impl Run {
         Self {
             kind,
             subscription_ids: SubscriptionIdList::new(),
-            packets: Vec::new(),
+            packets: Rc::default(),
             largest: 0,
             packet_ids: Vec::new(),
             aliases: Vec::new(),
@@ -138,7 +141,12 @@ impl Run {
     }
 
     fn encode(&mut self, publications: &[Publication<'_>], now: Timestamp) {
-        self.packets.clear();
+        if Rc::get_mut(&mut self.packets).is_none() {
+            // Somebody has not been sent the run before.
+            self.packets = Rc::default();
+        }
+        let packets = Rc::get_mut(&mut self.packets).expect("nobody else has it");
+        packets.clear();
         self.packet_ids.clear();
         self.aliases.clear();
         self.largest = 0;
@@ -155,10 +163,10 @@ impl Run {
                     AliasUse::None
                 },
             };
-            let start = self.packets.len();
+            let start = packets.len();
             let delivery = publication.delivery(&head, now);
-            let patch = delivery.encode(self.kind.version, &mut self.packets);
-            self.largest = self.largest.max(self.packets.len() - start);
+            let patch = delivery.encode(self.kind.version, packets);
+            self.largest = self.largest.max(packets.len() - start);
             if head.qos > QoS::AtMostOnce {
                 let at = start + patch.packet_id as usize;
                 self.packet_ids.push((at, place));
@@ -325,6 +333,15 @@ impl Clients {
         {
             return false;
         }
+        self.stats.publishes_sent += publications.len() as u64;
+        if bytes >= SHARED_FROM
+            && run.packet_ids.is_empty()
+            && run.aliases.is_empty()
+            && connection.outbox.is_empty()
+        {
+            self.share(id, &run.packets);
+            return true;
+        }
         let packet_ids = run.packet_ids.iter().map(|&(at, place)| {
             let publication = &publications[place];
             let pending = Pending {
@@ -351,7 +368,6 @@ impl Clients {
                 }
             }
         });
-        self.stats.publishes_sent += publications.len() as u64;
         true
     }
 }

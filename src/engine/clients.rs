@@ -5,10 +5,11 @@
 //! that bound a shard's memory. Pure. It knows nothing of topics and other shards.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::connection::{Connection, Stage};
-use super::limits::{Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use super::limits::{FLUSH_FROM, Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 use super::local::Inboxes;
 use super::profiles::Profiles;
 use super::registry::Registry;
@@ -37,6 +38,8 @@ pub struct Clients {
     pub inboxes: Inboxes,
     /// Whether there may be deliveries to judge.
     pub(super) judges_deliveries: bool,
+    /// An out-buffer has grown so far that waiting for more gains nothing.
+    pub flush_due: bool,
     /// Connections with something to send, each listed once.
     pub dirty: Vec<ConnectionId>,
     /// Connections to be closed by the shard.
@@ -70,6 +73,7 @@ impl Clients {
             sessions: Registry::new(seeds),
             limits,
             stats: Stats::default(),
+            flush_due: false,
             dirty: Vec::new(),
             closes: VecDeque::new(),
             ready: VecDeque::new(),
@@ -130,6 +134,11 @@ impl Clients {
         Some(id)
     }
 
+    /// Whether one of those could go on.
+    pub(super) fn may_feed_starved(&self) -> bool {
+        !self.starved.is_empty() && self.outbox_total < self.limits.shard_outbox_bytes
+    }
+
     /// Whether the client's packets may still be handled, which mostly means that they
     /// are answered. Answers have a share of the out-buffer beyond that of messages,
     /// so that a subscriber with more messages than it takes is still heard.
@@ -153,17 +162,37 @@ impl Clients {
             return None;
         }
         if !connection.outbox.has_buffer() {
-            *connection.outbox.buffer() = self.spare_buffers.pop().unwrap_or_default();
+            let spare = self.spare_buffers.pop();
+            connection.outbox.lend(spare.unwrap_or_default());
         }
         // The buffer is taken out while `append` may look at the whole connection.
         let mut buffer = std::mem::take(connection.outbox.buffer());
         let result = append(connection, &mut buffer);
         *connection.outbox.buffer() = buffer;
+        self.written(id);
+        Some(result)
+    }
+
+    /// Owes a connection, which is owed nothing so far, bytes that others are owed, too.
+    pub(super) fn share(&mut self, id: ConnectionId, bytes: &Rc<Vec<u8>>) {
+        if let Some(connection) = self.open_connection(id) {
+            connection.outbox.share(bytes);
+            self.written(id);
+        }
+    }
+
+    /// Something was put into an out-buffer: counts it, and lists the connection.
+    fn written(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id.slot, id.generation) else {
+            return;
+        };
         // What was sent meanwhile counts no more, so that an out-buffer which is
         // never quite empty is charged with what it holds.
         let held = connection.outbox.len();
         let charged = std::mem::replace(&mut connection.outbox.charged, held);
         self.outbox_total = self.outbox_total - charged + held;
+        // Whoever reads too slowly reaches this once, and not again until it has read.
+        self.flush_due |= held >= FLUSH_FROM && charged < FLUSH_FROM;
         if held == 0 {
             let buffer = connection.outbox.take_buffer();
             self.spare(buffer);
@@ -171,7 +200,6 @@ impl Clients {
             connection.outbox.dirty = true;
             self.dirty.push(id);
         }
-        Some(result)
     }
 
     /// Sends one packet, whatever our bounds: answers are bounded by what they answer.

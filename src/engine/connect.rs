@@ -237,6 +237,10 @@ impl Engine {
     /// Finds or makes the session; tells whether it was there [MQTT-3.2.2-2].
     fn open_session(&mut self, client_id: &str, clean_start: bool, now: Timestamp) -> (u32, bool) {
         if let Some(slot) = self.clients.sessions.find(client_id) {
+            // What was due by now has happened before, though nobody had time for it.
+            self.settle_absence(slot, now);
+        }
+        if let Some(slot) = self.clients.sessions.find(client_id) {
             let kept = self
                 .clients
                 .sessions
@@ -293,6 +297,7 @@ impl Engine {
     ) {
         if let Some(connection) = self.clients.open_connection(id) {
             connection.version = version;
+            connection.parting = Some(reason);
             info!(client_id, peer = %connection.origin.peer, ?reason, "connection refused");
         }
         let properties = ConnAckProperties::default();
@@ -331,6 +336,7 @@ impl Engine {
         let Some(connection) = self.clients.open_connection(id) else {
             return;
         };
+        connection.parting = Some(reason);
         if connection.version == ProtocolVersion::V5 && connection.session().is_some() {
             // Spelled out where it fits [MQTT-3.14.2-3]; some clients look at the code
             // only when properties follow it.

@@ -8,8 +8,9 @@ use super::assembly::Assembly;
 use super::limits::{CONNECT_PACKET_SIZE_MAX, ConnectionPermit};
 use super::outbox::Outbox;
 use super::quotas::ConnectionMeter;
+use super::subscribe::Progress;
 use crate::peer::{Identity, Peer};
-use crate::protocol::ProtocolVersion;
+use crate::protocol::{ProtocolVersion, ReasonCode};
 use crate::session::keep_alive::KeepAlive;
 use crate::session::topic_alias::{AliasUse, InboundAliases, OutboundAliases};
 use crate::time::Timestamp;
@@ -66,6 +67,8 @@ pub struct Connection {
     pub outbox: Outbox,
     /// Unhandled input, if any.
     pub assembly: Option<Box<Assembly>>,
+    /// How far the request at the front of that input has come, if it was begun.
+    pub request: Option<Box<Progress>>,
     /// When bytes last arrived.
     pub last_seen: Timestamp,
     /// When the timer armed for it fires; later ones are ignored.
@@ -84,6 +87,8 @@ pub struct Connection {
     pub held: Held,
     /// Whether it is listed as waiting for room in the shard's out-buffers.
     pub starves: bool,
+    /// Why the broker ends it, where the broker does: for transports with a word for it.
+    pub parting: Option<ReasonCode>,
     /// Whether the shard was told not to read.
     pub reading_paused: bool,
     /// Aliases the client set.
@@ -112,6 +117,7 @@ impl Connection {
         Self {
             outbox: Outbox::default(),
             assembly: None,
+            request: None,
             last_seen: now,
             timer_at: None,
             stage: Stage::AwaitingConnect,
@@ -121,6 +127,7 @@ impl Connection {
             version: ProtocolVersion::V5,
             held: Held::default(),
             starves: false,
+            parting: None,
             reading_paused: false,
             inbound_aliases: None,
             outbound_aliases: None,

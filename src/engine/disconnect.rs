@@ -6,8 +6,10 @@
 use tracing::{debug, info};
 
 use super::Engine;
+use super::chores::Ending;
 use super::connection::Stage;
 use super::input::Fault;
+use super::limits::SESSION_WORK;
 use super::planted::{Fault as Planted, is_planted};
 use super::timers::Timer;
 use crate::hooks::{Parting, Phases};
@@ -23,6 +25,8 @@ pub enum LostCause {
     EndOfStream,
     /// The kernel reported this error number.
     Io(i32),
+    /// What lies between the socket and MQTT (TLS, WebSocket, a PROXY header) failed.
+    Transport,
 }
 
 impl Engine {
@@ -78,15 +82,17 @@ impl Engine {
         let Some(connection) = self.clients.open_connection(id) else {
             return;
         };
+        connection.parting = Some(reason);
         match connection.session() {
             None => {
                 debug!(peer = %connection.origin.peer, ?reason, "closed before CONNECT");
                 self.clients.close(id);
             }
             Some(session) => {
-                let parting = match reason {
-                    ReasonCode::KeepAliveTimeout => Parting::KeepAliveTimeout,
-                    reason => Parting::Fault(reason),
+                let parting = if reason == ReasonCode::KeepAliveTimeout {
+                    Parting::KeepAliveTimeout
+                } else {
+                    Parting::Fault(reason)
                 };
                 self.log_parting(id, session, parting);
                 self.send_disconnect(id, reason);
@@ -138,9 +144,20 @@ impl Engine {
         self.attend_absence(slot, now);
     }
 
+    /// Does what is due for a session without a connection, as soon as there is budget
+    /// for it and room: a multitude may be lost at once, and each with a will.
+    pub(super) fn attend_absence(&mut self, slot: u32, now: Timestamp) {
+        if self.has_budget() && self.has_room_for_wills() {
+            self.settle_absence(slot, now);
+        } else if let Some(id) = self.clients.sessions.id_of(slot) {
+            self.chores.put_off(id);
+        }
+    }
+
     /// Does what is due for a session without a connection, and arms a timer for
     /// what is due later.
-    fn attend_absence(&mut self, slot: u32, now: Timestamp) {
+    pub(super) fn settle_absence(&mut self, slot: u32, now: Timestamp) {
+        self.work += SESSION_WORK;
         let Some(session) = self.clients.sessions.at_mut(slot) else {
             return;
         };
@@ -232,11 +249,14 @@ impl Engine {
         let Some(id) = self.clients.sessions.id_of(slot) else {
             return;
         };
-        self.drop_replays(slot);
-        self.drop_subscriptions(slot);
-        let Some(mut session) = self.clients.sessions.remove(slot) else {
+        let replays = self.take_replays(slot);
+        self.leave_groups(slot);
+        let Some(mut session) = self.clients.sessions.end(slot) else {
             return;
         };
+        let names = std::mem::take(&mut session.subscriptions);
+        self.chores.put_off_ending(Ending::new(id, names, replays));
+        self.finish_endings();
         self.clients.queued_total -= session.outbound.queued_bytes();
         self.clients.drop_inbox(slot);
         if let Some(will) = session.will.take() {

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::deliver::Terms;
-use super::limits::{INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX};
+use super::limits::{FILTER_WORK, INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX, SESSION_WORK};
 use super::peer::{GroupDelivery, PeerItem, RANK_PUBLISH};
 use super::publication::Publication;
 use crate::ids::{SessionId, ShardId};
 use crate::message::Message;
 use crate::protocol::{SubscriptionOptions, TopicFilter};
 use crate::routing::Member;
-use crate::session::answers::{Wait, Waits};
+use crate::session::answers::{Wait, Waits, wait_also};
 use crate::session::pending::Pending;
 use crate::session::will::Will;
 use crate::time::Timestamp;
@@ -67,7 +67,7 @@ impl Engine {
                 deliver_to_member(clients, &delivery, publication.keep(), now);
             } else {
                 let lane = &mut lanes[choice.member.shard.index()];
-                waits.push(lane.push(PeerItem::GroupDelivery(delivery)));
+                wait_also(waits, lane.push(PeerItem::GroupDelivery(delivery)));
             }
         });
         chosen
@@ -104,13 +104,28 @@ impl Engine {
         }
     }
 
-    /// Publishes the will of a session, if it still may.
+    /// Publishes the will of a session, if it still may: at once, or behind those that
+    /// wait for room.
     pub(super) fn publish_will(&mut self, slot: u32, will: Will, now: Timestamp) {
         let Some(will) = self.judge_will(slot, will) else {
             return;
         };
-        self.defer(Deferred::Own(will.publish(now)));
-        self.pump_internal(now);
+        let message = will.publish(now);
+        let undone = if self.internal.is_empty() {
+            self.publish_message(message, now)
+        } else {
+            Some(message)
+        };
+        if let Some(message) = undone {
+            self.defer(Deferred::Own(message));
+        }
+    }
+
+    /// Whether wills may be added: half of the queue is kept for what is given back,
+    /// which, unlike a will, has no place else to wait.
+    pub(super) fn has_room_for_wills(&self) -> bool {
+        self.internal.len() < INTERNAL_QUEUE_MAX / 2
+            && self.internal_bytes <= INTERNAL_QUEUE_BYTES_MAX / 2
     }
 
     /// Puts work behind what waits already; false, and counted, without room.
@@ -125,9 +140,11 @@ impl Engine {
         false
     }
 
-    /// Does deferred work as far as the lanes have credit.
+    /// Does deferred work as far as the lanes have credit, and the pass budget.
     pub(super) fn pump_internal(&mut self, now: Timestamp) {
-        while let Some(work) = self.internal.pop_front() {
+        while self.has_budget()
+            && let Some(work) = self.internal.pop_front()
+        {
             self.internal_bytes -= work.len();
             let undone = match work {
                 Deferred::Own(message) => self.publish_message(message, now).map(Deferred::Own),
@@ -158,7 +175,8 @@ impl Engine {
         };
         let publication = Publication::of(&message);
         let mut nobody_waits = Waits::new();
-        self.fan_out(&publication, None, &mut nobody_waits, now);
+        let work = self.fan_out(&publication, None, &mut nobody_waits, now);
+        self.work += SESSION_WORK + work;
         let reason = self.retain_or_refuse(&publication);
         let stamp = self.keep_retained(&publication, reason, now);
         self.send_to_peers(&publication, &targets, stamp, &mut nobody_waits);
@@ -173,6 +191,7 @@ impl Engine {
         from: SessionId,
         now: Timestamp,
     ) -> Option<Rc<Message>> {
+        self.work += FILTER_WORK;
         let home = self.homes.of_group(group);
         if home == self.shard {
             if !self.groups_may_send() {
@@ -263,9 +282,14 @@ impl Engine {
         }
     }
 
-    /// A session of `shard` has come or gone.
-    pub(super) fn set_presence(&mut self, shard: ShardId, session: SessionId, online: bool) {
-        self.groups.set_online(shard, session, online);
+    /// A session of `shard` has come or gone. Returns in how many groups.
+    pub(super) fn set_presence(
+        &mut self,
+        shard: ShardId,
+        session: SessionId,
+        online: bool,
+    ) -> usize {
+        self.groups.set_online(shard, session, online)
     }
 
     /// Tells the groups of a session of this shard that it has come or gone.

@@ -11,10 +11,7 @@ use super::Engine;
 use super::assembly::Assembly;
 use super::burst::Burst;
 use super::connection::{Connection, Held, Origin, Stage};
-use super::limits::{
-    ASSEMBLY_FREE, ConnectionPermit, DELIVERIES_PER_PASS, DELIVERIES_PER_VISIT,
-    READY_VISITS_PER_TURN,
-};
+use super::limits::{ASSEMBLY_FREE, ConnectionPermit, READY_VISITS_PER_TURN};
 use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{ConnectionId, ShardId};
 use crate::peer::{Identity, Peer};
@@ -55,6 +52,8 @@ pub(super) enum Flow {
     Continue,
     /// Not handled: it has to wait, for what the connection's `held` tells.
     Wait,
+    /// Handled in part: the connection's next visit goes on with it.
+    Unfinished,
     /// The connection is closing: nothing after it counts.
     Stop,
     /// Not handled: the connection leaves for this shard.
@@ -70,11 +69,17 @@ pub(super) struct Visit {
     packets: usize,
     /// Deliveries that its packets have caused.
     spent: usize,
+    /// How many these may be.
+    deliveries: usize,
 }
 
 impl Visit {
-    fn new(packets: usize) -> Self {
-        Self { packets, spent: 0 }
+    fn new(packets: usize, deliveries: usize) -> Self {
+        Self {
+            packets,
+            spent: 0,
+            deliveries,
+        }
     }
 
     /// Counts deliveries that a packet caused.
@@ -82,8 +87,13 @@ impl Visit {
         self.spent += deliveries;
     }
 
+    /// Whether the deliveries are used up.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent >= self.deliveries
+    }
+
     fn is_over(&self) -> bool {
-        self.packets == 0 || self.spent >= DELIVERIES_PER_VISIT
+        self.packets == 0 || self.is_spent()
     }
 }
 
@@ -181,14 +191,41 @@ impl Engine {
         self.visit(id, bytes, now);
     }
 
-    /// Goes on with what is left over, one visit for each of the first connections on
-    /// the list while the budget lasts. True when there is more.
+    /// Begins a new pass and goes on with what is left over: items of other shards,
+    /// chores, packets of connections. They share one budget, and take turns in having
+    /// the first go at it. True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
-        let more = self.handle_left_items(now);
-        self.pump_internal(now);
         self.end_gone_inboxes(now);
-        self.visited_work = 0;
-        for _ in 0..self.clients.starved.len() {
+        self.work = 0;
+        self.clients.flush_due = false;
+        self.first_kind = (self.first_kind + 1) % 3;
+        for place in 0..3 {
+            match (self.first_kind + place) % 3 {
+                0 => self.handle_left_items(now),
+                1 => self.do_chores(now),
+                _ => self.visit_ready(now),
+            }
+        }
+        let more = self.has_left_items()
+            || self.has_chores()
+            || !self.clients.ready.is_empty()
+            || self.clients.may_feed_starved();
+        // What comes in until the next call has a budget of its own.
+        self.work = 0;
+        more
+    }
+
+    /// Whether this pass has budget for more of anything, and nothing gains by being
+    /// sent first. Fresh input that finds none is to wait until the outputs were carried
+    /// out.
+    #[must_use]
+    pub fn has_budget(&self) -> bool {
+        self.work < self.limits.deliveries_per_pass && !self.clients.flush_due
+    }
+
+    /// One visit for each of the first connections on the list, while the budget lasts.
+    fn visit_ready(&mut self, now: Timestamp) {
+        for _ in 0..self.clients.starved.len().min(READY_VISITS_PER_TURN) {
             let Some(id) = self.clients.next_starved() else {
                 break;
             };
@@ -198,7 +235,7 @@ impl Engine {
             }
         }
         for _ in 0..self.clients.ready.len().min(READY_VISITS_PER_TURN) {
-            if self.visited_work >= DELIVERIES_PER_PASS {
+            if !self.has_budget() {
                 break;
             }
             let Some(id) = self.clients.ready.pop_front() else {
@@ -219,7 +256,6 @@ impl Engine {
                 }
             }
         }
-        more || !self.clients.ready.is_empty()
     }
 
     /// Puts a connection on the ready list.
@@ -240,7 +276,7 @@ impl Engine {
         };
         let mut assembly = connection.assembly.take();
         let mut input = fresh;
-        let mut visit = Visit::new(self.packets_per_visit);
+        let mut visit = Visit::new(self.packets_per_visit, self.limits.deliveries_per_visit);
         let mut flow = Flow::Continue;
         if let Some(assembly) = &mut assembly {
             self.clients.assembly_total -= assembly.footprint();
@@ -251,7 +287,7 @@ impl Engine {
             flow = after;
             input = &input[used..];
         }
-        self.visited_work += visit.spent;
+        self.work += visit.spent;
         if visit.packets < self.packets_per_visit
             && let Some(connection) = self.clients.open_connection(id)
             && connection.session().is_some()
@@ -262,9 +298,9 @@ impl Engine {
         match flow {
             Flow::Stop => {}
             Flow::Leave(shard) => self.leave(id, shard, assembly, input),
-            Flow::Continue | Flow::Wait => {
+            Flow::Continue | Flow::Wait | Flow::Unfinished => {
                 self.keep_rest(id, assembly, input, now);
-                if flow == Flow::Continue && visit.is_over() {
+                if flow == Flow::Unfinished || flow == Flow::Continue && visit.is_over() {
                     self.make_ready(id);
                 }
                 self.update_reading(id);
@@ -342,7 +378,9 @@ impl Engine {
             visit.packets -= 1;
             match self.packet(id, frame, burst, visit, now)? {
                 Flow::Continue => *used += size,
-                flow @ (Flow::Wait | Flow::Stop | Flow::Leave(_)) => return Ok(flow),
+                flow @ (Flow::Wait | Flow::Unfinished | Flow::Stop | Flow::Leave(_)) => {
+                    return Ok(flow);
+                }
             }
         }
         Ok(Flow::Continue)
@@ -404,6 +442,12 @@ impl Engine {
                 }
                 Ok(flow)
             }
+            (Stage::Serving(session), PacketType::Subscribe) => {
+                self.on_subscribe(id, session, (version, frame), visit, now)
+            }
+            (Stage::Serving(session), PacketType::Unsubscribe) => {
+                self.on_unsubscribe(id, session, (version, frame), visit)
+            }
             (Stage::Serving(session), _) => {
                 let packet = Packet::decode(version, frame).map_err(fault)?;
                 self.other_packet(id, session, &packet, now)
@@ -436,14 +480,8 @@ impl Engine {
         match packet {
             Packet::PubAck(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubAck, now),
             Packet::PubRec(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubRec, now),
-            Packet::PubComp(ack) => {
-                self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now)
-            }
-            Packet::PubRel(Acknowledge { packet_id, .. }) => {
-                self.on_release(id, session, *packet_id)
-            }
-            Packet::Subscribe(subscribe) => return self.on_subscribe(id, session, subscribe, now),
-            Packet::Unsubscribe(request) => return self.on_unsubscribe(id, session, request),
+            Packet::PubComp(ack) => self.on_acknowledged(id, session, ack, Phase::AwaitPubComp, now),
+            Packet::PubRel(Acknowledge { packet_id, .. }) => self.on_release(id, session, *packet_id),
             Packet::PingReq => self.clients.send(id, &Packet::PingResp), // [MQTT-3.12.4-1]
             Packet::Disconnect(disconnect) => {
                 return self
@@ -451,8 +489,11 @@ impl Engine {
                     .map(|()| Flow::Stop);
             }
             Packet::Auth(auth) => return self.on_auth(id, session, auth, now),
+            // Requests are decoded as far as they are handled, not here.
+            Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
             // What only a server sends is a protocol error when a client sends it.
-            Packet::Connect(_)
+            | Packet::Connect(_)
             | Packet::ConnAck(_)
             | Packet::Publish(_)
             | Packet::SubAck(_)
@@ -541,6 +582,6 @@ impl Engine {
     }
 }
 
-fn fault(error: DecodeError) -> Fault {
+pub(super) fn fault(error: DecodeError) -> Fault {
     error.reason()
 }

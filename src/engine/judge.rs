@@ -15,7 +15,6 @@ use super::decisions::{Access, Decision};
 use super::input::Flow;
 use super::publication::Publication;
 use super::publish::Publisher;
-use super::questions::Answered;
 use crate::hooks::{
     Client, DeliverRequest, DropReason, Outgoing, Phases, PublishRequest, Question, Ruling,
     Subject, SubscribeRequest, Treatment,
@@ -74,8 +73,8 @@ impl Engine {
         let decision = match ruling {
             Ruling::Ask(place) => {
                 let subject = Subject::Hook(place, Question::publish(client, request));
-                return match self.ask(id, place, subject, Vec::new(), None, now) {
-                    Some(()) => Judgement::Wait,
+                return match self.ask(id, place, subject, None, now) {
+                    Some(_) => Judgement::Wait,
                     None => Judgement::Denied(busy),
                 };
             }
@@ -165,60 +164,47 @@ impl Engine {
         Flow::Continue
     }
 
-    /// What is decided about each filter of a SUBSCRIBE; `None` while a question about
-    /// one is under way.
-    pub(super) fn judge_subscribe(
+    /// What is decided about one filter of a SUBSCRIBE; `None` while a question about it
+    /// is under way. All questions about one packet share a deadline.
+    pub(super) fn judge_filter(
         &mut self,
         id: ConnectionId,
         slot: u32,
-        requests: &[SubscriptionRequest<'_>],
+        request: &SubscriptionRequest<'_>,
+        deadline: &mut Option<Timestamp>,
         now: Timestamp,
-    ) -> Option<Vec<Decision>> {
-        let mut decided = Vec::new();
-        let mut resumed = None;
-        let mut deadline = None;
-        if let Some(Answered {
-            place,
-            answer,
-            decided: before,
-            deadline: same,
-        }) = self.questions.take_answered(id)
-        {
-            (decided, resumed, deadline) = (before, Some((place, answer)), Some(same));
+    ) -> Option<Decision> {
+        if !self.chain.phases().any_of(Phases::AUTHORIZE_SUBSCRIBE) {
+            return Some(Decision::Allow);
         }
-        let client = Arc::clone(&self.clients.profiles.get(slot)?.client);
+        let answered = super::admission::verdict_of(self.questions.take_answered(id));
+        let Some(profile) = self.clients.profiles.get(slot) else {
+            return Some(Decision::Allow);
+        };
+        let client = Arc::clone(&profile.client);
         let busy = ReasonCode::QuotaExceeded;
-        for request in &requests[decided.len()..] {
-            let wanted = SubscribeRequest::new(request.filter, request.options.qos);
-            let (ruling, _) =
-                self.chain
-                    .resume(Phases::AUTHORIZE_SUBSCRIBE, resumed.take(), busy, |hook| {
-                        hook.authorize_subscribe(&client, &wanted)
-                    });
-            let decision = match ruling {
-                Ruling::Undecided => Decision::Allow,
-                Ruling::Allow { filtered: true, .. } => Decision::AllowFiltered,
-                Ruling::Allow { .. } => Decision::Allow,
-                Ruling::Deny(reason) if reason.is_legal_in(PacketType::SubAck) => {
-                    Decision::Deny(reason)
+        let wanted = SubscribeRequest::new(request.filter, request.options.qos);
+        let phase = Phases::AUTHORIZE_SUBSCRIBE;
+        let (ruling, _) = self.chain.resume(phase, answered, busy, |hook| {
+            hook.authorize_subscribe(&client, &wanted)
+        });
+        Some(match ruling {
+            Ruling::Allow { filtered: true, .. } => Decision::AllowFiltered,
+            Ruling::Undecided | Ruling::Allow { .. } => Decision::Allow,
+            Ruling::Deny(reason) if reason.is_legal_in(PacketType::SubAck) => {
+                Decision::Deny(reason)
+            }
+            Ruling::Deny(_) => Decision::Deny(ReasonCode::NotAuthorized),
+            Ruling::Ask(place) => {
+                let subject = Subject::Hook(place, Question::subscribe(&client, &wanted));
+                let asked = self.ask(id, place, subject, *deadline, now);
+                if asked.is_some() {
+                    *deadline = asked;
+                    return None;
                 }
-                Ruling::Deny(_) => Decision::Deny(ReasonCode::NotAuthorized),
-                Ruling::Ask(place) => {
-                    let subject = Subject::Hook(place, Question::subscribe(&client, &wanted));
-                    // Asked one after the other, against one deadline.
-                    let so_far = decided.clone();
-                    if self
-                        .ask(id, place, subject, so_far, deadline, now)
-                        .is_some()
-                    {
-                        return None;
-                    }
-                    Decision::Deny(busy)
-                }
-            };
-            decided.push(decision);
-        }
-        Some(decided)
+                Decision::Deny(busy)
+            }
+        })
     }
 
     /// Lets hooks alter a message; tells why it goes no further, if so.

@@ -21,10 +21,35 @@ pub const PACKETS_PER_VISIT: usize = 256;
 /// million. One publisher's burst to a thousand subscribers still leaves in one flush.
 pub const DELIVERIES_PER_VISIT: usize = 32_768;
 
-/// Deliveries (counted as above) from input left over, and again from other shards'
-/// publications, before the shard's outputs are carried out; the rest waits in its
-/// connections and lanes, which pauses those that it comes from.
+/// Deliveries (counted as above) that fresh input causes, and again those of all that
+/// is left over (other shards' items, chores, packets), before the shard's outputs are
+/// carried out; the rest waits in its connections and lanes, which pauses those that it
+/// comes from.
 pub const DELIVERIES_PER_PASS: usize = 65_536;
+
+/// Bytes of an out-buffer from which the shard flushes before it handles more: sends
+/// of this size cost the kernel no more per byte than larger ones, and the bytes are
+/// still in the cache.
+pub const FLUSH_FROM: usize = 8 << 10;
+
+/// What a filter counts in those budgets beside its bytes, in deliveries, when it is
+/// subscribed to or given up: it is entered in three tables.
+pub const FILTER_WORK: usize = 16;
+
+/// What a timer counts, or a session that is over.
+pub const SESSION_WORK: usize = 16;
+
+/// Shared subscriptions of one client; a further one is refused with 0x97. All its
+/// groups are told at once when it comes and when it goes.
+pub const SHARED_SUBSCRIPTIONS_MAX: usize = 10_000;
+
+/// Wildcard shapes (which levels of a filter are wildcards) on one shard; a filter of a
+/// further one is refused with 0x97. No topic matches more filters than there are
+/// shapes, and one publication is matched in one go.
+pub const WILDCARD_SHAPES_MAX: usize = 65_536;
+
+/// Bytes of the filters of one client; a further one is refused with 0x97.
+pub const SUBSCRIPTION_BYTES_MAX: usize = 64 << 20;
 
 /// Connections on the ready list that are visited before the shard looks at fresh
 /// input and flushes.
@@ -133,6 +158,10 @@ pub struct Limits {
     /// How long a hook may take to answer a question; then the answer is no. All
     /// questions about one packet share the time.
     pub verdict_timeout: Duration,
+    /// Deliveries caused by one connection per visit ([`DELIVERIES_PER_VISIT`]).
+    pub deliveries_per_visit: usize,
+    /// Deliveries per pass ([`DELIVERIES_PER_PASS`]).
+    pub deliveries_per_pass: usize,
     /// Topics that a retained replay looks at per visit
     /// ([`RETAINED_STEPS_PER_VISIT`]).
     pub retained_steps_per_visit: usize,
@@ -162,6 +191,8 @@ impl Default for Limits {
             lane_credit: LANE_CREDIT,
             packets_per_visit: PACKETS_PER_VISIT,
             verdict_timeout: VERDICT_TIMEOUT,
+            deliveries_per_visit: DELIVERIES_PER_VISIT,
+            deliveries_per_pass: DELIVERIES_PER_PASS,
             retained_steps_per_visit: RETAINED_STEPS_PER_VISIT,
         }
     }

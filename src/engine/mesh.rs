@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::burst::RemoteBurst;
-use super::limits::DELIVERIES_PER_PASS;
+use super::limits::FILTER_WORK;
 use super::peer::{Lane, PeerBatch, PeerItem, measure};
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
@@ -41,24 +41,26 @@ impl Engine {
         self.pump_internal(now);
     }
 
-    /// Goes on, in a new pass, with items that had to wait. True when more could be
-    /// handled in the next one.
-    pub(super) fn handle_left_items(&mut self, now: Timestamp) -> bool {
-        self.peer_work = 0;
+    /// Goes on with items that had to wait, while the budget lasts.
+    pub(super) fn handle_left_items(&mut self, now: Timestamp) {
         // Another lane comes first each time, so that none takes the whole budget for good.
         self.first_lane = (self.first_lane + 1) % self.lanes.len();
         for place in 0..self.lanes.len() {
             let peer = self.lanes[(self.first_lane + place) % self.lanes.len()].peer();
             self.retry_deferred(peer, now);
         }
-        // Whoever waits for credit is retried when it comes.
-        self.peer_work >= DELIVERIES_PER_PASS
+    }
+
+    /// Whether items wait that the next pass could handle. Whoever waits for credit is
+    /// retried when it comes.
+    pub(super) fn has_left_items(&self) -> bool {
+        !self.has_budget() && self.lanes.iter().any(Lane::has_deferred)
     }
 
     /// Whether an item finds budget in this pass, and its effects credit towards
     /// third shards.
     fn may_handle(&self, item: &PeerItem) -> bool {
-        self.peer_work < DELIVERIES_PER_PASS && self.may_send_on(item)
+        self.has_budget() && self.may_send_on(item)
     }
 
     fn may_send_on(&self, item: &PeerItem) -> bool {
@@ -103,9 +105,9 @@ impl Engine {
                 } else {
                     if !self.groups.is_empty() {
                         let publication = Publication::of(&message);
-                        self.peer_work += self.publish_to_groups(&publication, &mut waits, now);
+                        self.work += self.publish_to_groups(&publication, &mut waits, now);
                     }
-                    self.peer_work += self.gather_remote(burst, message, now);
+                    self.work += self.gather_remote(burst, message, now);
                 }
             }
             PeerItem::Join {
@@ -114,10 +116,16 @@ impl Engine {
                 options,
                 subscription_id,
             } => {
+                self.work += FILTER_WORK + group.len();
                 self.join_group(&group, from, session, options, subscription_id);
             }
-            PeerItem::Leave { group, session } => self.leave_group(&group, from, session),
-            PeerItem::Presence { session, online } => self.set_presence(from, session, online),
+            PeerItem::Leave { group, session } => {
+                self.work += FILTER_WORK + group.len();
+                self.leave_group(&group, from, session);
+            }
+            PeerItem::Presence { session, online } => {
+                self.work += 1 + self.set_presence(from, session, online);
+            }
             PeerItem::GiveBack {
                 group,
                 message,
@@ -125,8 +133,12 @@ impl Engine {
             } => {
                 let wait = self.choose_again(&group, &Rc::new(message), (from, session), now);
                 waits.extend(wait);
+                self.work += FILTER_WORK;
             }
-            PeerItem::GroupDelivery(delivery) => self.on_group_delivery(delivery, now),
+            PeerItem::GroupDelivery(delivery) => {
+                self.work += 1;
+                self.on_group_delivery(delivery, now);
+            }
         }
         self.lanes[from.index()].handled(rank, cost, waits);
     }

@@ -16,6 +16,7 @@
 //! `questions` put to the hooks what they are to decide.
 
 pub mod assembly;
+pub mod chores;
 pub mod clients;
 pub mod connection;
 pub mod decisions;
@@ -32,6 +33,7 @@ pub mod registry;
 pub mod replay;
 pub mod slots;
 pub mod stats;
+pub mod subscribe;
 pub mod timers;
 
 mod acknowledge;
@@ -52,7 +54,6 @@ pub mod planted;
 mod publish;
 mod questions;
 mod stop;
-mod subscribe;
 mod wake;
 
 #[cfg(test)]
@@ -80,6 +81,7 @@ use crate::routing::{Interest, InterestTable, Retained, SharedGroups, Subscripti
 use crate::time::Timestamp;
 use admission::Candidates;
 use burst::Runs;
+use chores::Chores;
 use clients::Clients;
 use group::Deferred;
 use home::Homes;
@@ -143,10 +145,12 @@ pub struct Engine {
     /// Packets of one connection before another gets its turn; tests make it small.
     packets_per_visit: usize,
     stopping: bool,
-    /// Deliveries from input left over in this pass.
-    visited_work: usize,
-    /// Deliveries from other shards' publications since the pass before.
-    peer_work: usize,
+    /// What was done since this pass began, in deliveries.
+    work: usize,
+    /// Which kind of work left over came first in this pass.
+    first_kind: usize,
+    /// What no packet and no item stands behind.
+    chores: Chores,
     /// The lane whose items left over came first in this pass.
     first_lane: usize,
     /// Encoded packets of the publications at hand.
@@ -201,8 +205,9 @@ impl Engine {
             internal: VecDeque::new(),
             internal_bytes: 0,
             stopping: false,
-            visited_work: 0,
-            peer_work: 0,
+            work: 0,
+            first_kind: 0,
+            chores: Chores::default(),
             first_lane: 0,
             runs: Runs::default(),
             sweeping: false,

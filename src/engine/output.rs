@@ -3,11 +3,12 @@
 //! Owns nothing. Pure. The order of the calls is on the engine's front page.
 
 use super::Engine;
-use super::connection::Connection;
+use super::connection::{Connection, Origin};
 use super::input::Arrival;
 use super::outbox::Outbox;
 use super::peer::PeerBatch;
 use crate::ids::{ConnectionId, ShardId};
+use crate::protocol::ReasonCode;
 use crate::time::Timestamp;
 
 impl Engine {
@@ -51,7 +52,10 @@ impl Engine {
 
     /// A connection whose out-buffer holds bytes, each listed once until flushed.
     pub fn next_dirty(&mut self) -> Option<ConnectionId> {
-        let id = self.clients.dirty.pop()?;
+        let Some(id) = self.clients.dirty.pop() else {
+            self.clients.flush_due = false;
+            return None;
+        };
         if let Some(connection) = self.clients.connections.get_mut(id.slot, id.generation) {
             connection.outbox.dirty = false;
         }
@@ -64,6 +68,20 @@ impl Engine {
             .connections
             .get_mut(id.slot, id.generation)
             .map(|connection| &mut connection.outbox)
+    }
+
+    /// Where a connection came from.
+    #[must_use]
+    pub fn origin(&self, id: ConnectionId) -> Option<Origin> {
+        let connection = self.clients.connections.get(id.slot, id.generation)?;
+        Some(connection.origin)
+    }
+
+    /// Why the broker ends a connection, where the broker does.
+    #[must_use]
+    pub fn parting(&self, id: ConnectionId) -> Option<ReasonCode> {
+        let connection = self.clients.connections.get(id.slot, id.generation)?;
+        connection.parting
     }
 
     /// The out-buffer of a connection has just become empty.

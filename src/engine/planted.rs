@@ -73,6 +73,10 @@ faults! {
     SkipLastShard,
     /// The answer to a PUBLISH is forgotten when other shards are concerned.
     ForgetAnswer,
+    /// A long SUBSCRIBE that was left off goes on with the filter after the next.
+    SkipFilterOnResume,
+    /// The slot of an ended session is used again while the index names it.
+    ReuseSlotEarly,
 }
 
 #[cfg(feature = "planted-faults")]

@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Engine;
-use super::decisions::Decision;
 use super::limits::QUESTIONS_MAX;
 use super::timers::Timer;
 use crate::hooks::{Answer, Inquiry, Subject, Ticket, Verdict};
@@ -23,10 +22,8 @@ pub(super) struct Waiting {
     number: u64,
     /// The place of the hook that was asked.
     place: usize,
-    /// No answer by then means no; kept for all questions of one packet.
+    /// No answer by then means no.
     deadline: Timestamp,
-    /// What was decided about the same packet before.
-    decided: Vec<Decision>,
     answer: Option<Answer>,
 }
 
@@ -35,8 +32,6 @@ pub(super) struct Waiting {
 pub(super) struct Answered {
     pub(super) place: usize,
     pub(super) answer: Answer,
-    pub(super) decided: Vec<Decision>,
-    pub(super) deadline: Timestamp,
 }
 
 /// All open questions of a shard.
@@ -63,8 +58,6 @@ impl Questions {
         Some(Answered {
             place: waiting.place,
             answer,
-            decided: waiting.decided,
-            deadline: waiting.deadline,
         })
     }
 
@@ -103,18 +96,17 @@ impl Engine {
         self.settle_question(ticket.connection, Some(ticket.number), answer);
     }
 
-    /// Puts a question about a connection's packet; reading from it is held. `decided`
-    /// is what has been decided about the packet so far, `deadline` that of an earlier
-    /// question about it. `None`: there are too many questions.
+    /// Puts a question about a connection's packet; reading from it is held. `deadline`
+    /// is that of an earlier question about the same packet. Tells the deadline; `None`:
+    /// there are too many questions.
     pub(super) fn ask(
         &mut self,
         id: ConnectionId,
         place: usize,
         subject: Subject,
-        decided: Vec<Decision>,
         deadline: Option<Timestamp>,
         now: Timestamp,
-    ) -> Option<()> {
+    ) -> Option<Timestamp> {
         if self.questions.outstanding >= QUESTIONS_MAX {
             self.clients.stats.questions_refused += 1;
             return None;
@@ -128,7 +120,6 @@ impl Engine {
             number,
             place,
             deadline,
-            decided,
             answer: None,
         };
         self.questions.waiting.insert(id, waiting);
@@ -142,7 +133,7 @@ impl Engine {
             .push_back(Inquiry { ticket, subject });
         self.timers.arm(deadline, now, Timer::Verdict(id));
         self.hold(id, |held| held.by_verdict = true);
-        Some(())
+        Some(deadline)
     }
 
     /// The deadline of a question may have come: no answer means no.

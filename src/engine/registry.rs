@@ -59,13 +59,19 @@ impl Registry {
         slot
     }
 
-    /// Takes a session out.
-    pub fn remove(&mut self, slot: u32) -> Option<Session> {
+    /// Takes a session out. Its slot stays empty until [`Registry::free`]: the index
+    /// of subscriptions may still name it.
+    pub fn end(&mut self, slot: u32) -> Option<Session> {
         let hash = self.hasher.hash_one(&*self.sessions.at(slot)?.client_id);
         if let Ok(entry) = self.by_client.find_entry(hash, |&other| other == slot) {
             entry.remove();
         }
-        self.sessions.remove(slot)
+        self.sessions.vacate(slot)
+    }
+
+    /// Nothing names the slot of an ended session any more.
+    pub fn free(&mut self, slot: u32) {
+        self.sessions.free(slot);
     }
 
     /// The session in this slot.

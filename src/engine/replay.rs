@@ -85,14 +85,27 @@ impl Replays {
         });
     }
 
+    /// Whether nothing is owed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Gives up one of them; false when there is none.
+    pub fn drop_one(&mut self) -> bool {
+        self.finish_first()
+    }
+
     fn first(&mut self) -> Option<&mut Replay> {
         self.pending.first_entry().map(OccupiedEntry::into_mut)
     }
 
-    fn finish_first(&mut self) {
-        if let Some((_, replay)) = self.pending.pop_first() {
+    fn finish_first(&mut self) -> bool {
+        let first = self.pending.pop_first();
+        if let Some((_, replay)) = &first {
             self.places.remove(&replay.filter);
         }
+        first.is_some()
     }
 }
 
@@ -152,7 +165,9 @@ impl Engine {
                         .deliver(&Publication::of(&message), &terms, now);
                 }
             }
-            None if replay.cursor.is_done() => replays.finish_first(),
+            None if replay.cursor.is_done() => {
+                replays.finish_first();
+            }
             None => {}
         }
     }
@@ -179,7 +194,7 @@ impl Engine {
     }
 
     /// A session ends.
-    pub(super) fn drop_replays(&mut self, session: u32) {
-        self.replays.remove(&session);
+    pub(super) fn take_replays(&mut self, session: u32) -> Replays {
+        self.replays.remove(&session).unwrap_or_default()
     }
 }

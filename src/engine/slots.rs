@@ -19,6 +19,8 @@ struct Place<T> {
 pub struct Slots<T> {
     places: Vec<Place<T>>,
     free: Vec<u32>,
+    /// Places without a tenant that are not free either.
+    vacated: usize,
 }
 
 impl<T> Default for Slots<T> {
@@ -26,6 +28,7 @@ impl<T> Default for Slots<T> {
         Self {
             places: Vec::new(),
             free: Vec::new(),
+            vacated: 0,
         }
     }
 }
@@ -89,17 +92,32 @@ impl<T> Slots<T> {
 
     /// Takes the tenant out; the place is free for another.
     pub fn remove(&mut self, slot: u32) -> Option<T> {
+        let tenant = self.vacate(slot)?;
+        self.free(slot);
+        Some(tenant)
+    }
+
+    /// Takes the tenant out; the place stays empty until [`Slots::free`], because
+    /// somebody still names it.
+    pub fn vacate(&mut self, slot: u32) -> Option<T> {
         let place = self.places.get_mut(slot as usize)?;
         let tenant = place.tenant.take()?;
         place.generation = (place.generation + 1) % GENERATIONS;
-        self.free.push(slot);
+        self.vacated += 1;
         Some(tenant)
+    }
+
+    /// A place that was vacated is free for another tenant.
+    pub fn free(&mut self, slot: u32) {
+        debug_assert!(self.at(slot).is_none(), "vacated before");
+        self.vacated -= 1;
+        self.free.push(slot);
     }
 
     /// Entries in the table.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.places.len() - self.free.len() - self.vacated
     }
 
     /// Whether there is none.
@@ -142,5 +160,18 @@ mod tests {
         assert_eq!(slots.get(slot, first), None);
         assert_eq!(slots.get(slot, second), Some(&"b"));
         assert_eq!(slots.len(), 1);
+    }
+
+    #[test]
+    fn a_place_that_is_still_named_is_not_used_again() {
+        let mut slots = Slots::default();
+        let (slot, _) = slots.insert("a");
+        assert_eq!(slots.vacate(slot), Some("a"));
+        assert!(slots.is_empty() && slots.at(slot).is_none());
+        let (other, _) = slots.insert("b");
+        assert_ne!(slot, other);
+        slots.free(slot);
+        assert_eq!(slots.insert("c").0, slot);
+        assert_eq!(slots.len(), 2);
     }
 }

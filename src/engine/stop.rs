@@ -53,6 +53,7 @@ impl Engine {
     pub fn is_quiet(&self) -> bool {
         let clients = &self.clients;
         self.internal.is_empty()
+            && self.chores.are_done()
             && self.handoffs.is_empty()
             && clients.ready.is_empty()
             && self

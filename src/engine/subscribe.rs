@@ -2,79 +2,123 @@
 //!
 //! Owns the order of it: index and interest first, then the answer, then what is
 //! retained; a shared subscription's answer waits for its group's home. Pure.
+//!
+//! A packet may hold hundreds of thousands of filters. It is handled as the sequence
+//! of requests that it means [MQTT-3.8.4-5], as many in one visit as the visit's
+//! budget allows; meanwhile it stays in the connection's input.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Engine;
 use super::decisions::Decision;
-use super::input::{Fault, Flow};
+use super::input::{Fault, Flow, Visit, fault};
+use super::limits::{
+    FILTER_WORK, SHARED_SUBSCRIPTIONS_MAX, SUBSCRIPTION_BYTES_MAX, WILDCARD_SHAPES_MAX,
+};
 use super::peer::{PeerItem, RANK_PUBLISH};
 use super::planted::{Fault as Planted, is_planted};
 use super::replay::Replay;
 use crate::hooks::{Client, Hook, Phases};
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{
-    Packet, QoS, ReasonCode, ReasonProperties, RetainHandling, SubAck, Subscribe,
-    SubscriptionRequest, TopicFilter, UnsubAck, Unsubscribe,
+    DecodeError, Frame, Packet, PacketId, ProtocolVersion, QoS, ReasonCode, ReasonProperties,
+    RetainHandling, SubAck, Subscribe, SubscriptionRequest, TopicFilter, UnsubAck, Unsubscribe,
 };
-use crate::session::answers::{Answer, Waits};
+use crate::session::answers::{Answer, Waits, wait_also};
 use crate::time::Timestamp;
 
+/// Bytes of a request that are decoded at the cost of one delivery.
+const BYTES_DECODED_PER_DELIVERY: usize = 64;
+
+/// How far a SUBSCRIBE or UNSUBSCRIBE has come.
+#[derive(Debug)]
+pub struct Progress {
+    packet_id: PacketId,
+    subscription_id: Option<NonZeroU32>,
+    /// Bytes of the packet's body that are handled.
+    handled: usize,
+    /// One for each filter that is handled.
+    reasons: Vec<u8>,
+    /// What the answer waits for.
+    waits: Waits,
+    /// When hooks must have answered all questions about it, once there was one.
+    deadline: Option<Timestamp>,
+}
+
 impl Engine {
-    /// A SUBSCRIBE packet.
+    /// A SUBSCRIBE packet, from its beginning or from where the last visit left it.
     pub(super) fn on_subscribe(
         &mut self,
         id: ConnectionId,
         slot: u32,
-        subscribe: &Subscribe<'_>,
+        (version, frame): (ProtocolVersion, Frame<'_>),
+        visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
-        if self.must_wait(id, subscribe.filters.iter().map(|request| request.filter)) {
-            return Ok(Flow::Wait);
+        if let Some(progress) = self.take_progress(id) {
+            let rest = Subscribe::requests_from(version, frame.body, progress.handled);
+            let rest = rest.skip(usize::from(is_planted(Planted::SkipFilterOnResume)));
+            return self.go_on_subscribing((id, slot), rest, progress, visit, now);
         }
-        let invalid = |request: &SubscriptionRequest<'_>| {
-            request.options.no_local && request.filter.share().is_some()
+        let subscribe = Subscribe::decode(version, frame).map_err(fault)?;
+        visit.spend(frame.body.len() / BYTES_DECODED_PER_DELIVERY);
+        let requests = subscribe.filters.iter();
+        let bytes: usize = requests.map(SubscriptionRequest::encoded_len).sum();
+        let progress = Progress {
+            packet_id: subscribe.packet_id,
+            subscription_id: subscribe.subscription_id,
+            handled: frame.body.len() - bytes,
+            reasons: Vec::with_capacity(subscribe.filters.len()),
+            waits: Waits::new(),
+            deadline: None,
         };
-        if subscribe.filters.iter().any(invalid) {
-            return Err(ReasonCode::ProtocolError); // [MQTT-3.8.3-4]
-        }
-        let mut decided = Vec::new();
-        if self.chain.phases().any_of(Phases::AUTHORIZE_SUBSCRIBE) {
-            let Some(all) = self.judge_subscribe(id, slot, &subscribe.filters, now) else {
-                return Ok(Flow::Wait);
+        let requests = subscribe.filters.into_iter().map(Ok);
+        self.go_on_subscribing((id, slot), requests, progress, visit, now)
+    }
+
+    fn go_on_subscribing<'f>(
+        &mut self,
+        (id, slot): (ConnectionId, u32),
+        requests: impl Iterator<Item = Result<SubscriptionRequest<'f>, DecodeError>>,
+        mut progress: Progress,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Result<Flow, Fault> {
+        for request in requests {
+            let request = request.map_err(fault)?;
+            if let Some(flow) = self.must_wait(id, request.filter, visit) {
+                return Ok(self.keep_progress(id, progress, flow));
+            }
+            let subscription_id = progress.subscription_id;
+            let judged = self.judge_filter(id, slot, &request, &mut progress.deadline, now);
+            let Some(decision) = judged else {
+                return Ok(self.keep_progress(id, progress, Flow::Wait));
             };
-            decided = all;
-        }
-        let mut waits = Waits::new();
-        let mut reasons = Vec::with_capacity(subscribe.filters.len());
-        for (place, request) in subscribe.filters.iter().enumerate() {
-            let reason = match decided.get(place) {
-                Some(Decision::Deny(reason)) => {
-                    self.clients.stats.denied_subscribes += 1;
-                    *reason
+            let reason = if let Decision::Deny(reason) = decision {
+                self.clients.stats.denied_subscribes += 1;
+                reason
+            } else {
+                if decision == Decision::AllowFiltered {
+                    self.clients.profiles.filter(slot);
                 }
-                decision => {
-                    if decision == Some(&Decision::AllowFiltered) {
-                        self.clients.profiles.filter(slot);
-                    }
-                    self.add_subscription(slot, request, subscribe.subscription_id, &mut waits)
-                }
+                self.add_subscription(slot, &request, subscription_id, &mut progress.waits)
             };
             if !reason.is_error() {
-                let granted = request.options.qos;
                 self.tell_subscriber(slot, |hook, client| {
-                    hook.subscribed(client, request.filter.as_str(), granted);
+                    hook.subscribed(client, request.filter.as_str(), request.options.qos);
                 });
             }
-            reasons.push(reason as u8);
+            progress.reasons.push(reason as u8);
+            progress.handled += request.encoded_len();
+            visit.spend(FILTER_WORK + request.filter.as_str().len());
         }
         let suback = SubAck {
-            packet_id: subscribe.packet_id,
+            packet_id: progress.packet_id,
             properties: ReasonProperties::default(),
-            reasons: &reasons,
+            reasons: &progress.reasons,
         };
-        self.owe_request(id, slot, waits, &Packet::SubAck(suback));
+        self.owe_request(id, slot, progress.waits, &Packet::SubAck(suback));
         self.pump_session(id, slot, now);
         Ok(Flow::Continue)
     }
@@ -89,27 +133,42 @@ impl Engine {
         }
     }
 
-    /// Whether a request has to wait: the broker is stopping, or the lane to the home
-    /// of a group has no credit. The connection is held, then.
-    fn must_wait<'f>(
+    /// Whether a request has to wait before this filter: the visit's budget is used
+    /// up, the broker is stopping, or the lane to the home of a group has no credit.
+    /// In the latter cases the connection is held.
+    fn must_wait(
         &mut self,
         id: ConnectionId,
-        mut filters: impl Iterator<Item = TopicFilter<'f>>,
-    ) -> bool {
+        filter: TopicFilter<'_>,
+        visit: &Visit,
+    ) -> Option<Flow> {
+        if visit.is_spent() {
+            return Some(Flow::Unfinished);
+        }
         if self.stopping {
             self.hold(id, |held| held.by_stop = true);
-            return true;
+            return Some(Flow::Wait);
         }
-        let blocked = filters.any(|filter| {
-            filter.share().is_some() && {
-                let home = self.homes.of_group(filter.as_str());
-                home != self.shard && !self.lanes[home.index()].has_credit(RANK_PUBLISH)
+        if filter.share().is_some() {
+            let home = self.homes.of_group(filter.as_str());
+            if home != self.shard && !self.lanes[home.index()].has_credit(RANK_PUBLISH) {
+                self.hold_by_lane(id);
+                return Some(Flow::Wait);
             }
-        });
-        if blocked {
-            self.hold_by_lane(id);
         }
-        blocked
+        None
+    }
+
+    fn take_progress(&mut self, id: ConnectionId) -> Option<Progress> {
+        let connection = self.clients.open_connection(id)?;
+        connection.request.take().map(|progress| *progress)
+    }
+
+    fn keep_progress(&mut self, id: ConnectionId, progress: Progress, flow: Flow) -> Flow {
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.request = Some(Box::new(progress));
+        }
+        flow
     }
 
     /// One filter of a SUBSCRIBE: the granted QoS, or why not [MQTT-3.9.3-2].
@@ -129,11 +188,18 @@ impl Engine {
             return ReasonCode::UnspecifiedError;
         };
         let is_new = !session.subscriptions.contains(filter.as_str());
-        if is_new && session.subscriptions.len() >= maximum {
+        let names = &session.subscriptions;
+        let shared = filter.share().is_some();
+        if is_new
+            && (names.len() >= maximum
+                || names.bytes() + filter.as_str().len() > SUBSCRIPTION_BYTES_MAX
+                || shared && names.shared_len() >= SHARED_SUBSCRIPTIONS_MAX
+                || !shared && !self.subscriptions.has_room_for(filter, WILDCARD_SHAPES_MAX))
+        {
             return ReasonCode::QuotaExceeded;
         }
         session.subscriptions.insert(filter.as_str());
-        if filter.share().is_some() {
+        if shared {
             self.join(slot, request, subscription_id, waits);
         } else {
             let added = self
@@ -183,75 +249,113 @@ impl Engine {
                 options,
                 subscription_id,
             };
-            waits.push(self.lanes[home.index()].push(item));
+            wait_also(waits, self.lanes[home.index()].push(item));
         }
     }
 
-    /// An UNSUBSCRIBE packet.
+    /// An UNSUBSCRIBE packet, from its beginning or from where the last visit left it.
     pub(super) fn on_unsubscribe(
         &mut self,
         id: ConnectionId,
         slot: u32,
-        unsubscribe: &Unsubscribe<'_>,
+        (version, frame): (ProtocolVersion, Frame<'_>),
+        visit: &mut Visit,
     ) -> Result<Flow, Fault> {
-        if self.must_wait(id, unsubscribe.filters.iter().copied()) {
-            return Ok(Flow::Wait);
+        if let Some(progress) = self.take_progress(id) {
+            let rest = Unsubscribe::filters_from(frame.body, progress.handled);
+            return self.go_on_unsubscribing((id, slot), rest, progress, visit);
         }
-        let Some(session) = self.clients.sessions.id_of(slot) else {
-            return Ok(Flow::Stop);
+        let unsubscribe = Unsubscribe::decode(version, frame).map_err(fault)?;
+        visit.spend(frame.body.len() / BYTES_DECODED_PER_DELIVERY);
+        let bytes: usize = unsubscribe.filters.iter().map(encoded_len).sum();
+        let progress = Progress {
+            packet_id: unsubscribe.packet_id,
+            subscription_id: None,
+            handled: frame.body.len() - bytes,
+            reasons: Vec::with_capacity(unsubscribe.filters.len()),
+            waits: Waits::new(),
+            deadline: None,
         };
-        let mut waits = Waits::new();
-        let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
-        for filter in &unsubscribe.filters {
-            let known = self
-                .clients
-                .sessions
-                .at_mut(slot)
-                .is_some_and(|session| session.subscriptions.remove(filter.as_str()));
-            // One that is not known any more may still be on its way out of its group,
-            // and nothing of it may come after this answer, either [MQTT-3.10.4-2].
-            let leaves = known || filter.share().is_some();
-            if leaves && !is_planted(Planted::ForgetUnsubscribe) {
-                self.remove_subscription(session, *filter, &mut waits);
+        let filters = unsubscribe.filters.into_iter().map(Ok);
+        self.go_on_unsubscribing((id, slot), filters, progress, visit)
+    }
+
+    fn go_on_unsubscribing<'f>(
+        &mut self,
+        (id, slot): (ConnectionId, u32),
+        filters: impl Iterator<Item = Result<TopicFilter<'f>, DecodeError>>,
+        mut progress: Progress,
+        visit: &mut Visit,
+    ) -> Result<Flow, Fault> {
+        for filter in filters {
+            let filter = filter.map_err(fault)?;
+            if let Some(flow) = self.must_wait(id, filter, visit) {
+                return Ok(self.keep_progress(id, progress, flow));
             }
-            let reason = if known {
+            let reason = self.end_subscription(slot, filter, &mut progress.waits);
+            if reason == ReasonCode::Success {
                 self.tell_subscriber(slot, |hook, client| {
                     hook.unsubscribed(client, filter.as_str());
                 });
-                ReasonCode::Success
-            } else {
-                ReasonCode::NoSubscriptionExisted
-            };
-            reasons.push(reason as u8);
+            }
+            progress.reasons.push(reason as u8);
+            progress.handled += encoded_len(&filter);
+            visit.spend(FILTER_WORK + filter.as_str().len());
         }
         let unsuback = UnsubAck {
-            packet_id: unsubscribe.packet_id,
+            packet_id: progress.packet_id,
             properties: ReasonProperties::default(),
-            reasons: &reasons,
+            reasons: &progress.reasons,
         };
-        self.owe_request(id, slot, waits, &Packet::UnsubAck(unsuback));
+        self.owe_request(id, slot, progress.waits, &Packet::UnsubAck(unsuback));
         Ok(Flow::Continue)
     }
 
-    fn remove_subscription(
+    /// One filter of an UNSUBSCRIBE.
+    fn end_subscription(
         &mut self,
-        session: SessionId,
+        slot: u32,
         filter: TopicFilter<'_>,
         waits: &mut Waits,
-    ) {
-        if filter.share().is_some() {
-            let home = self.homes.of_group(filter.as_str());
-            if home == self.shard {
-                self.leave_group(filter.as_str(), home, session);
-            } else {
-                let group = Arc::from(filter.as_str());
-                let item = PeerItem::Leave { group, session };
-                waits.push(self.lanes[home.index()].push(item));
-            }
-            return;
+    ) -> ReasonCode {
+        let (Some(id), Some(session)) = (
+            self.clients.sessions.id_of(slot),
+            self.clients.sessions.at_mut(slot),
+        ) else {
+            return ReasonCode::UnspecifiedError;
+        };
+        let known = session.subscriptions.remove(filter.as_str());
+        let planted = is_planted(Planted::ForgetUnsubscribe);
+        // One that is not known any more may still be on its way out of its group, and
+        // nothing of it may come after this answer, either [MQTT-3.10.4-2].
+        if filter.share().is_some() && !planted {
+            self.part_from_group(filter.as_str(), id, waits);
+        } else if known && !planted {
+            self.remove_from_index(slot, filter);
         }
-        self.cancel_replay(session.slot, filter.as_str());
-        let removed = self.subscriptions.remove(filter, session.slot);
+        if known {
+            ReasonCode::Success
+        } else {
+            ReasonCode::NoSubscriptionExisted
+        }
+    }
+
+    /// A session leaves a group, wherever that lives.
+    fn part_from_group(&mut self, group: &str, session: SessionId, waits: &mut Waits) {
+        let home = self.homes.of_group(group);
+        if home == self.shard {
+            self.leave_group(group, home, session);
+        } else {
+            let group = Arc::from(group);
+            let item = PeerItem::Leave { group, session };
+            wait_also(waits, self.lanes[home.index()].push(item));
+        }
+    }
+
+    /// Takes an ordinary subscription out of everything but its session.
+    pub(super) fn remove_from_index(&mut self, slot: u32, filter: TopicFilter<'_>) {
+        self.cancel_replay(slot, filter.as_str());
+        let removed = self.subscriptions.remove(filter, slot);
         if removed.is_some_and(|removed| removed.last_of_filter)
             && !is_planted(Planted::ForgetInterest)
         {
@@ -259,20 +363,23 @@ impl Engine {
         }
     }
 
-    /// Takes all subscriptions of a session out, at its end.
-    pub(super) fn drop_subscriptions(&mut self, slot: u32) {
-        let Some(id) = self.clients.sessions.id_of(slot) else {
+    /// Takes a session out of its groups, at its end: they choose among sessions that
+    /// exist. Its other subscriptions are a chore.
+    pub(super) fn leave_groups(&mut self, slot: u32) {
+        let (Some(id), Some(session)) = (
+            self.clients.sessions.id_of(slot),
+            self.clients.sessions.at_mut(slot),
+        ) else {
             return;
         };
-        let Some(session) = self.clients.sessions.at_mut(slot) else {
-            return;
-        };
-        let names = std::mem::take(&mut session.subscriptions);
         let mut nobody_waits = Waits::new();
-        for name in names.iter() {
-            if let Ok(filter) = TopicFilter::parse(name) {
-                self.remove_subscription(id, filter, &mut nobody_waits);
-            }
+        let names = std::mem::take(&mut session.subscriptions);
+        for name in names.shared() {
+            self.work += FILTER_WORK + name.len();
+            self.part_from_group(name, id, &mut nobody_waits);
+        }
+        if let Some(session) = self.clients.sessions.at_mut(slot) {
+            session.subscriptions = names;
         }
     }
 
@@ -286,4 +393,9 @@ impl Engine {
         );
         self.owe(slot, waits, Answer::Request(encoded.into()));
     }
+}
+
+/// Bytes that a filter takes in an UNSUBSCRIBE.
+fn encoded_len(filter: &TopicFilter<'_>) -> usize {
+    size_of::<u16>() + filter.as_str().len()
 }

@@ -4,6 +4,8 @@
 //! cancelled: a timer that fires asks its subject whether anything is due and is
 //! armed again where not, so that traffic costs no timer work at all.
 
+use std::collections::VecDeque;
+
 use crate::ids::{ConnectionId, SessionId};
 use crate::time::Timestamp;
 
@@ -63,7 +65,7 @@ impl Timers {
     }
 
     /// Moves every timer that is due at `now` into `fired`.
-    pub fn fire(&mut self, now: Timestamp, fired: &mut Vec<Timer>) {
+    pub fn fire(&mut self, now: Timestamp, fired: &mut VecDeque<Timer>) {
         let tick = now.as_millis() / TICK;
         if self.armed > 0 {
             // After a long pause each slot is looked at once, not once per round.
@@ -72,7 +74,7 @@ impl Timers {
                 let before = fired.len();
                 self.slots[Self::slot(passed)].retain(|&(due, timer)| {
                     if due <= tick {
-                        fired.push(timer);
+                        fired.push_back(timer);
                     }
                     due > tick
                 });
@@ -133,7 +135,7 @@ mod tests {
     fn a_timer_fires_once_not_early_and_within_a_tick() {
         let mut timers = Timers::default();
         timers.arm(at(1_010), at(0), session(1));
-        let mut fired = Vec::new();
+        let mut fired = VecDeque::new();
         timers.fire(at(1_009), &mut fired);
         assert!(fired.is_empty());
         assert_eq!(timers.next(), Some(at(1_250)));
@@ -149,7 +151,7 @@ mod tests {
         let mut timers = Timers::default();
         timers.arm(at(3 * round + 500), at(0), session(1));
         timers.arm(at(500), at(0), session(2));
-        let mut fired = Vec::new();
+        let mut fired = VecDeque::new();
         timers.fire(at(2 * round + 500), &mut fired);
         assert_eq!(fired, [session(2)]);
         timers.fire(at(5 * round), &mut fired);
@@ -159,10 +161,10 @@ mod tests {
     #[test]
     fn a_timer_for_the_past_fires_at_the_next_tick() {
         let mut timers = Timers::default();
-        timers.fire(at(10_000), &mut Vec::new());
+        timers.fire(at(10_000), &mut VecDeque::new());
         let fires = timers.arm(at(1), at(10_000), session(1));
         assert_eq!(fires, at(10_250));
-        let mut fired = Vec::new();
+        let mut fired = VecDeque::new();
         timers.fire(fires, &mut fired);
         assert_eq!(fired, [session(1)]);
     }

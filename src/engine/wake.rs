@@ -3,6 +3,7 @@
 //! Owns nothing; `timers` holds the wheel. Pure.
 
 use super::Engine;
+use super::limits::SESSION_WORK;
 use super::timers::Timer;
 use crate::time::Timestamp;
 
@@ -15,9 +16,16 @@ const SWEEP_BUDGET: usize = 10_000;
 impl Engine {
     /// Fires what is due. To be called when `next_deadline` has come.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let mut fired = Vec::new();
-        self.timers.fire(now, &mut fired);
-        for timer in fired {
+        self.timers.fire(now, &mut self.chores.fired);
+        self.handle_fired(now);
+    }
+
+    /// Hands timers that have fired to whom they concern, while the pass lasts.
+    pub(super) fn handle_fired(&mut self, now: Timestamp) {
+        while self.has_budget()
+            && let Some(timer) = self.chores.fired.pop_front()
+        {
+            self.work += SESSION_WORK;
             match timer {
                 Timer::Connection(id) => self.connection_timer(id, now),
                 Timer::Session(id) => self.session_timer(id, now),
@@ -30,7 +38,6 @@ impl Engine {
                 }
             }
         }
-        self.pump_internal(now);
     }
 
     /// Sweeps go on while there is anything that could expire.

@@ -188,7 +188,7 @@ impl Chain {
             let treatment = self.contain(link, || link.hook.publish(client, message));
             match treatment.unwrap_or(Treatment::Refuse(FAULTY)) {
                 Treatment::Next => {}
-                stopped => return stopped,
+                stopped @ (Treatment::Drop | Treatment::Refuse(_)) => return stopped,
             }
         }
         Treatment::Next

@@ -21,6 +21,7 @@ mod interest;
 mod levels;
 mod match_cache;
 mod merge;
+mod overlap;
 mod retained;
 mod retained_scan;
 mod shape;

@@ -5,8 +5,8 @@
 //! list with those that are online in front, and messages go round in that part;
 //! only where nobody is online do the others take turns (their sessions queue).
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::rc::Rc;
 
@@ -55,6 +55,8 @@ struct Group {
     /// `group/filter`: names hold no `/`, so this names a group like nothing else.
     name: Rc<str>,
     filter: FilterId,
+    /// Its place among the groups with this filter.
+    place: usize,
     /// Invariant: online members come before all others. Never empty.
     members: Vec<Member>,
     places: HashMap<MemberKey, usize, RandomState>,
@@ -157,8 +159,9 @@ pub struct SharedGroups {
     free_filters: Vec<FilterId>,
     /// By `group/filter`.
     groups: HashMap<Rc<str>, Group, RandomState>,
-    /// The groups of every member.
-    memberships: HashMap<MemberKey, Vec<Rc<str>>, RandomState>,
+    /// The groups of every member: sets, since one client may have thousands and leave
+    /// them one by one.
+    memberships: HashMap<MemberKey, BTreeSet<Rc<str>>, RandomState>,
     /// Buffer for the name of a group.
     name: String,
 }
@@ -193,7 +196,8 @@ impl SharedGroups {
         };
         if found.set(member) {
             let name = Rc::clone(&found.name);
-            self.memberships.entry(member.key()).or_default().push(name);
+            let names = self.memberships.entry(member.key()).or_default();
+            names.insert(name);
         }
         first
     }
@@ -213,7 +217,7 @@ impl SharedGroups {
             return None;
         }
         if let Entry::Occupied(mut names) = self.memberships.entry(key) {
-            names.get_mut().retain(|name| **name != *self.name);
+            names.get_mut().remove(&*self.name);
             if names.get().is_empty() {
                 names.remove();
             }
@@ -226,13 +230,18 @@ impl SharedGroups {
     }
 
     /// Notes that a session's client has come or gone, in all groups of that session.
-    pub fn set_online(&mut self, shard: ShardId, session: SessionId, online: bool) {
+    /// Returns how many these are.
+    pub fn set_online(&mut self, shard: ShardId, session: SessionId, online: bool) -> usize {
         let key = (shard, session);
-        for name in self.memberships.get(&key).into_iter().flatten() {
+        let Some(names) = self.memberships.get(&key) else {
+            return 0;
+        };
+        for name in names {
             if let Some(group) = self.groups.get_mut(name) {
                 group.set_online(key, online);
             }
         }
+        names.len()
     }
 
     /// Whether no group lives here.
@@ -287,10 +296,12 @@ impl SharedGroups {
             id
         });
         let name: Rc<str> = self.name.as_str().into();
-        self.filters[id.index()].push(Rc::clone(&name));
+        let names = &mut self.filters[id.index()];
+        names.push(Rc::clone(&name));
         let group = Group {
             name: Rc::clone(&name),
             filter: id,
+            place: names.len() - 1,
             members: Vec::new(),
             places: HashMap::with_hasher(self.hasher.clone()),
             online: 0,
@@ -305,8 +316,12 @@ impl SharedGroups {
             return;
         };
         let names = &mut self.filters[group.filter.index()];
-        names.retain(|name| **name != *group.name);
-        if names.is_empty() {
+        names.swap_remove(group.place);
+        if let Some(moved) = names.get(group.place) {
+            if let Some(moved) = self.groups.get_mut(moved) {
+                moved.place = group.place;
+            }
+        } else if names.is_empty() {
             *names = Vec::new();
             self.index.remove(filter);
             self.free_filters.push(group.filter);

@@ -17,6 +17,7 @@ use ahash::RandomState;
 use super::filter_index::{FilterId, FilterIndex};
 use super::match_cache::{FilterStamp, MatchCache};
 use super::merge::{self, Merge};
+use super::overlap::Shapes;
 use super::subscribers::{Match, Subscribers};
 use crate::protocol::{SubscriptionOptions, TopicFilter};
 
@@ -83,6 +84,7 @@ struct Filter {
 /// The subscriptions of one shard's sessions.
 pub struct Subscriptions {
     index: FilterIndex,
+    shapes: Shapes,
     /// Indexed by [`FilterId`]; those in `free` are empty.
     filters: Vec<Filter>,
     free: Vec<FilterId>,
@@ -100,6 +102,7 @@ impl Subscriptions {
     pub fn new(hasher: RandomState) -> Self {
         Self {
             index: FilterIndex::new(hasher.clone()),
+            shapes: Shapes::new(hasher.clone()),
             filters: Vec::new(),
             free: Vec::new(),
             subscriptions: 0,
@@ -146,6 +149,9 @@ impl Subscriptions {
         let last_of_filter = self.filters[id.index()].subscribers.is_empty();
         if last_of_filter {
             self.index.remove(filter);
+            if filter.is_wildcard() {
+                self.shapes.remove(filter);
+            }
             self.filters[id.index()].subscribers = Subscribers::default();
             self.free.push(id);
         }
@@ -209,7 +215,17 @@ impl Subscriptions {
             FilterId::from_index(self.filters.len() - 1)
         });
         self.index.insert(filter, id);
+        if filter.is_wildcard() {
+            self.shapes.add(filter);
+        }
         id
+    }
+
+    /// Whether a subscription to this filter may be added where no topic is to match
+    /// more than `most` filters with wildcards.
+    #[must_use]
+    pub fn has_room_for(&self, filter: TopicFilter<'_>, most: usize) -> bool {
+        !filter.is_wildcard() || self.shapes.has_room_for(filter, most)
     }
 
     /// Notes that a filter's list is no longer what it was.
@@ -222,6 +238,12 @@ impl Subscriptions {
     #[cfg(test)]
     pub(super) fn index_sizes(&self) -> [usize; 4] {
         self.index.sizes()
+    }
+
+    /// Wildcard shapes in use: the same.
+    #[cfg(test)]
+    pub(super) fn shapes(&self) -> usize {
+        self.shapes.len()
     }
 
     /// Lists kept and their bytes.

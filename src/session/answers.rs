@@ -26,6 +26,19 @@ pub struct Wait {
 /// All waits of one cause; empty when only this shard was concerned.
 pub type Waits = SmallVec<[Wait; 1]>;
 
+/// Adds a wait for a later item than those before. One per lane and rank is enough,
+/// since acceptance is cumulative.
+pub fn wait_also(waits: &mut Waits, wait: Wait) {
+    let same = |earlier: &&mut Wait| (earlier.shard, earlier.rank) == (wait.shard, wait.rank);
+    match waits.iter_mut().find(same) {
+        Some(earlier) => {
+            debug_assert!(earlier.sequence < wait.sequence);
+            *earlier = wait;
+        }
+        None => waits.push(wait),
+    }
+}
+
 /// An answer that is owed to the client.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Answer {

@@ -285,10 +285,14 @@ impl Outbound {
     /// Bytes of the message that is sent next, again or for the first time.
     #[must_use]
     pub fn next_len(&self) -> usize {
-        let mut again = self.inflight.range(self.unsent_from..);
-        let next = match again.find(|entry| !entry.sent) {
-            Some(entry) => Some(&entry.pending),
-            None => self.queue.front(),
+        let again = || self.inflight.range(self.unsent_from..);
+        // A large window is searched only for what is known to be there.
+        let next = if self.unsent > 0 {
+            again()
+                .find(|entry| !entry.sent)
+                .map(|entry| &entry.pending)
+        } else {
+            self.queue.front()
         };
         next.map_or(0, |pending| pending.message.len())
     }

@@ -19,9 +19,31 @@ const SHARE: &str = "$share/";
 pub enum SubscriptionNames {
     /// A short list.
     Few(Vec<Box<str>>),
+    /// A long one.
+    Many(Box<Many>),
+}
+
+/// Many names, and what is counted of them.
+#[derive(Debug, Default)]
+pub struct Many {
     /// A set in order: the same on every run, whatever a hostile client chooses, and
     /// with the shared subscriptions side by side.
-    Many(Box<BTreeSet<Box<str>>>),
+    names: BTreeSet<Box<str>>,
+    bytes: usize,
+    shared: usize,
+}
+
+impl Many {
+    fn insert(&mut self, name: Box<str>) {
+        self.bytes += name.len();
+        self.shared += usize::from(name.starts_with(SHARE));
+        self.names.insert(name);
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.bytes -= name.len();
+        self.shared -= usize::from(name.starts_with(SHARE));
+    }
 }
 
 impl Default for SubscriptionNames {
@@ -36,7 +58,25 @@ impl SubscriptionNames {
     pub fn len(&self) -> usize {
         match self {
             Self::Few(names) => names.len(),
-            Self::Many(names) => names.len(),
+            Self::Many(many) => many.names.len(),
+        }
+    }
+
+    /// How many of them are shared subscriptions.
+    #[must_use]
+    pub fn shared_len(&self) -> usize {
+        match self {
+            Self::Few(_) => self.shared().count(),
+            Self::Many(many) => many.shared,
+        }
+    }
+
+    /// Bytes of all names.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Few(names) => names.iter().map(|name| name.len()).sum(),
+            Self::Many(many) => many.bytes,
         }
     }
 
@@ -51,7 +91,7 @@ impl SubscriptionNames {
     pub fn contains(&self, filter: &str) -> bool {
         match self {
             Self::Few(names) => names.iter().any(|name| &**name == filter),
-            Self::Many(names) => names.contains(filter),
+            Self::Many(many) => many.names.contains(filter),
         }
     }
 
@@ -65,10 +105,12 @@ impl SubscriptionNames {
                 names.push(filter.into());
                 return true;
             }
-            *self = Self::Many(Box::new(names.drain(..).collect()));
+            let mut many = Box::<Many>::default();
+            names.drain(..).for_each(|name| many.insert(name));
+            *self = Self::Many(many);
         }
-        if let Self::Many(names) = self {
-            names.insert(filter.into());
+        if let Self::Many(many) = self {
+            many.insert(filter.into());
         }
         true
     }
@@ -80,7 +122,25 @@ impl SubscriptionNames {
                 let found = names.iter().position(|name| &**name == filter);
                 found.map(|index| names.swap_remove(index)).is_some()
             }
-            Self::Many(names) => names.remove(filter),
+            Self::Many(many) => {
+                let found = many.names.remove(filter);
+                if found {
+                    many.forget(filter);
+                }
+                found
+            }
+        }
+    }
+
+    /// Takes any one out.
+    pub fn pop(&mut self) -> Option<Box<str>> {
+        match self {
+            Self::Few(names) => names.pop(),
+            Self::Many(many) => {
+                let name = many.names.pop_first()?;
+                many.forget(&name);
+                Some(name)
+            }
         }
     }
 
@@ -88,25 +148,14 @@ impl SubscriptionNames {
     pub fn shared(&self) -> impl Iterator<Item = &str> {
         let (few, many) = match self {
             Self::Few(names) => (&names[..], None),
-            Self::Many(names) => (
+            Self::Many(many) => (
                 &[][..],
-                Some(names.range::<str, _>((Included(SHARE), Unbounded))),
+                Some(many.names.range::<str, _>((Included(SHARE), Unbounded))),
             ),
         };
         let many = many.into_iter().flatten();
         let few = few.iter().filter(|name| name.starts_with(SHARE));
         few.chain(many.take_while(|name| name.starts_with(SHARE)))
-            .map(|name| &**name)
-    }
-
-    /// All of them, in no particular order, but the same on every run.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let (few, many) = match self {
-            Self::Few(names) => (&names[..], None),
-            Self::Many(names) => (&[][..], Some(names.iter())),
-        };
-        few.iter()
-            .chain(many.into_iter().flatten())
             .map(|name| &**name)
     }
 }
@@ -123,13 +172,15 @@ mod tests {
                 assert_eq!(names.insert(&format!("a/{number}")), round == 0);
             }
         }
-        assert_eq!(names.len(), 40);
-        assert_eq!(names.iter().count(), 40);
+        assert_eq!((names.len(), names.bytes()), (40, 10 * 3 + 30 * 4));
         assert!(names.remove("a/39") && !names.remove("a/39"));
         assert!(!names.contains("a/39") && names.contains("a/0"));
         names.insert("$share/g/t");
         names.insert("$shared/g/t");
         names.insert("$SYS/t");
         assert_eq!(names.shared().collect::<Vec<_>>(), ["$share/g/t"]);
+        assert_eq!(names.shared_len(), 1);
+        while names.pop().is_some() {}
+        assert_eq!((names.len(), names.bytes(), names.shared_len()), (0, 0, 0));
     }
 }

@@ -152,6 +152,20 @@ impl BufferPool {
         }
     }
 
+    /// The same bytes, to be changed in place.
+    pub(crate) fn bytes_mut(&mut self, buffer: &mut Buffer, len: usize) -> &mut [u8] {
+        let len = len.min(BUFFER_BYTES as usize);
+        // SAFETY: as in `bytes`; and the returned slice borrows both the pool and the
+        // one `Buffer` that names this range mutably, so it is the only one.
+        unsafe {
+            let start = self
+                .memory
+                .base
+                .add(usize::from(buffer.0) * BUFFER_BYTES as usize);
+            std::slice::from_raw_parts_mut(start.as_ptr(), len)
+        }
+    }
+
     /// Provides the buffer to the kernel again.
     pub(crate) fn give_back(&mut self, buffer: Buffer) {
         let Buffer(id) = buffer;

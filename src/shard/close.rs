@@ -12,7 +12,7 @@
 use std::net::Shutdown;
 use std::time::Duration;
 
-use super::connection::{BROKEN, CLOSING, ENDED, HALF_SHUT, POLLING, RECEIVING, SHUT};
+use super::connection::{BROKEN, CLOSING, ENDED, HALF_SHUT, POLLING, RECEIVING, SHUT, WRAPPED};
 use super::ring::Operation;
 use super::turn::Turn;
 use crate::ids::ConnectionId;
@@ -53,7 +53,8 @@ impl Turn {
             let flushed = self
                 .engine
                 .outbox(id)
-                .is_none_or(|outbox| outbox.is_empty());
+                .is_none_or(|outbox| outbox.is_empty())
+                && (!connection.has(WRAPPED) || self.wraps.is_done(id.slot));
             if connection.has(BROKEN | SHUT) {
                 self.shut(id);
                 return;
@@ -162,6 +163,7 @@ impl Turn {
             return;
         };
         if connection.has(SHUT) && !connection.has(RECEIVING | POLLING) {
+            self.unwrap(id);
             self.table.remove(id);
             self.engine.release(id);
         }
@@ -172,6 +174,7 @@ impl Turn {
     pub(super) fn cut_all(&mut self) -> usize {
         let ids = self.table.ids();
         for id in &ids {
+            self.unwrap(*id);
             if let Some(connection) = self.table.remove(*id) {
                 let _ = socket2::SockRef::from(&connection.socket).shutdown(Shutdown::Both);
             }

@@ -28,6 +28,10 @@ pub(crate) const BROKEN: u16 = 1 << 5;
 pub(crate) const HALF_SHUT: u16 = 1 << 7;
 /// The peer has ended its side; nothing more arrives.
 pub(crate) const ENDED: u16 = 1 << 8;
+/// It is no plain TCP: its transport is among the shard's `Wraps`.
+pub(crate) const WRAPPED: u16 = 1 << 9;
+/// Part of its TLS handshake waits in line; nothing is received meanwhile.
+pub(crate) const QUEUED: u16 = 1 << 10;
 
 /// One socket and its pending operations: 12 bytes, also while vacant.
 #[derive(Debug)]

@@ -9,7 +9,8 @@
 use std::mem;
 use std::os::fd::AsFd as _;
 
-use super::connection::{BROKEN, CLOSING, POLLING, SENDING};
+use super::connection::{BROKEN, CLOSING, POLLING, SENDING, WRAPPED};
+use super::goodbye::goodbye;
 use super::ring::SEND_BATCH;
 use super::turn::Turn;
 use crate::ids::ConnectionId;
@@ -67,14 +68,18 @@ impl Turn {
             let Some(outbox) = self.engine.outbox(*id) else {
                 continue;
             };
-            let bytes = outbox.pending();
+            let bytes = if connection.has(WRAPPED) {
+                self.wraps.load(id.slot, outbox, None)
+            } else {
+                outbox.pending()
+            };
             if bytes.is_empty() {
                 continue;
             }
             connection.set(SENDING);
-            // SAFETY: nothing touches the outboxes' bytes before `finish_sends`
-            // below: until then only other connections' `outbox` and `pending`
-            // are called, which move no bytes.
+            // SAFETY: nothing touches the outboxes' and the wires' bytes before
+            // `finish_sends` below: until then only other connections' `outbox`,
+            // `pending` and `load` are called, which move no bytes of this one.
             unsafe {
                 self.ring
                     .queue_send(batch.len(), connection.socket.as_fd(), bytes)
@@ -100,10 +105,16 @@ impl Turn {
         if connection.has(POLLING | BROKEN) {
             return;
         }
+        let closing = connection.has(WRAPPED) && connection.has(CLOSING);
+        let goodbye = closing.then(|| goodbye(self.engine.parting(id)));
         let Some(outbox) = self.engine.outbox(id) else {
             return;
         };
-        let bytes = outbox.pending();
+        let bytes = if connection.has(WRAPPED) {
+            self.wraps.load(id.slot, outbox, goodbye)
+        } else {
+            outbox.pending()
+        };
         if bytes.is_empty() {
             return;
         }
@@ -125,6 +136,7 @@ impl Turn {
         };
         connection.clear(SENDING);
         let closing = connection.has(CLOSING);
+        let wrapped = connection.has(WRAPPED);
         let Ok(sent) = usize::try_from(result) else {
             match -result {
                 libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM => self.block(id),
@@ -137,8 +149,15 @@ impl Turn {
         let Some(outbox) = self.engine.outbox(id) else {
             return;
         };
-        outbox.advance(sent);
-        if outbox.is_empty() {
+        let empty = if wrapped {
+            self.wraps.advance(id.slot, sent)
+                && outbox.is_empty()
+                && !self.wraps.has_output(id.slot)
+        } else {
+            outbox.advance(sent);
+            outbox.is_empty()
+        };
+        if empty {
             if !closing {
                 self.engine.handle_flushed(id, now);
                 self.fed = true;
@@ -146,7 +165,7 @@ impl Turn {
         } else if sent < len {
             self.block(id);
         } else if !closing {
-            // The outbox has further pieces.
+            // There are further pieces.
             self.dirty.push(id);
         }
     }

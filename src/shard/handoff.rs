@@ -11,6 +11,7 @@ use tracing::error;
 
 use super::connection::{POLLING, RECEIVING, Table};
 use super::ring::{Operation, Ring};
+use super::wrap::Wrapped;
 use crate::engine::Arrival;
 use crate::ids::ConnectionId;
 
@@ -19,6 +20,8 @@ use crate::ids::ConnectionId;
 pub(crate) struct Handoff {
     pub(crate) socket: OwnedFd,
     pub(crate) arrival: Arrival,
+    /// What lies between the two, with everything unsent.
+    pub(crate) wrapped: Option<Box<Wrapped>>,
 }
 
 /// Takes a connection out of this shard's table, ready to cross.
@@ -27,6 +30,7 @@ pub(crate) struct Handoff {
 pub(crate) fn depart(
     id: ConnectionId,
     arrival: Arrival,
+    wrapped: Option<Box<Wrapped>>,
     table: &mut Table,
     ring: &mut Ring,
 ) -> Option<Handoff> {
@@ -43,5 +47,6 @@ pub(crate) fn depart(
     Some(Handoff {
         socket: connection.socket,
         arrival,
+        wrapped,
     })
 }

@@ -16,6 +16,7 @@ use super::ring::{Completion, Operation, Ring};
 use crate::engine::ConnectionBudget;
 use crate::ids::{ConnectionId, ShardId};
 use crate::time::Timestamp;
+use crate::transport::Acceptor;
 
 /// First pause after the machine ran out of descriptors or memory, doubled
 /// while it lasts: long enough not to spin, short enough not to be noticed.
@@ -52,6 +53,8 @@ impl Shortage {
 /// A bound socket, and what becomes of those who come through it.
 pub(crate) struct Door {
     pub(crate) socket: Arc<OwnedFd>,
+    /// What lies between its connections' bytes and MQTT; `None`: nothing.
+    pub(crate) acceptor: Option<Arc<Acceptor>>,
     /// Where its connections count.
     pub(crate) connections: Arc<ConnectionBudget>,
 }

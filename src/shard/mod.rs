@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `turn` `flush` `close` `stop` | the turn: inputs, sends, ends, commands |
 //! | `ring` `buffer_pool` `connection` | the network ring, its buffers, its sockets |
+//! | `wrap` `unwrap` `goodbye` | transports between socket and MQTT: TLS, WebSocket, PROXY |
 //! | `listener` `origin` | accepting, and pausing when the machine is full; who came |
 //! | `mesh` `lane` `handoff` | what crosses between shards |
 //! | `doorbell` `parked` `timer` `clock` | what wakes the turn, and time |
@@ -21,6 +22,7 @@ mod command;
 mod connection;
 mod doorbell;
 mod flush;
+mod goodbye;
 mod handoff;
 mod lane;
 mod listener;
@@ -32,6 +34,8 @@ mod ring;
 mod stop;
 mod timer;
 mod turn;
+mod unwrap;
+mod wrap;
 
 use std::future::poll_fn;
 use std::io;
@@ -188,6 +192,7 @@ async fn drive(assignment: Assignment, ring: Ring, ready: flume::Sender<()>) {
     Timer::new(Duration::from_millis(1)).await;
     let mut turn = Box::new(Turn::new(Parts {
         shard,
+        wire_bound: assignment.engine.limits.shard_outbox_bytes,
         engine: Engine::new(assignment.engine),
         ring,
         mesh: assignment.mesh,

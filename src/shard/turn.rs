@@ -16,9 +16,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tracing::info;
+
 use super::clock::Clock;
 use super::command::Command;
-use super::connection::{BROKEN, CLOSING, ENDED, POLLING, RECEIVING, STARVED, Table};
+use super::connection::{
+    BROKEN, CLOSING, ENDED, POLLING, QUEUED, RECEIVING, STARVED, Table, WRAPPED,
+};
 use super::doorbell::{Doorbell, Wakeup};
 use super::handoff::{Handoff, depart};
 use super::listener::{Accepted, Listeners, Shortage};
@@ -27,6 +31,8 @@ use super::origin::peer_of;
 use super::ring::{Completion, Operation, Ring};
 use super::stop::Stopping;
 use super::timer::Alarm;
+use super::unwrap::Handshakes;
+use super::wrap::{Wrapped, Wraps};
 use crate::engine::{Engine, LostCause, Origin};
 use crate::hooks::Inquiry;
 use crate::ids::{ConnectionId, ShardId};
@@ -61,6 +67,10 @@ pub struct Counters {
     pub sends_batched: u64,
     /// Sends that found a socket full.
     pub sends_blocked: u64,
+    /// Connections that ended because TLS, WebSocket or a PROXY header was wrong.
+    pub transport_errors: u64,
+    /// Connections closed at once because they came from no trusted proxy.
+    pub untrusted: u64,
     /// Connections handed to another shard.
     pub handoffs_out: u64,
     /// Connections taken over from another shard.
@@ -75,6 +85,8 @@ pub(crate) struct Turn {
     pub(super) engine: Engine,
     pub(super) ring: Ring,
     pub(super) table: Table,
+    pub(super) wraps: Wraps,
+    pub(super) handshakes: Handshakes,
     pub(super) listeners: Listeners,
     pub(super) mesh: Mesh,
     pub(super) commands: flume::Receiver<Command>,
@@ -105,6 +117,8 @@ pub(crate) struct Turn {
 /// What a turn is built from.
 pub(crate) struct Parts {
     pub(crate) shard: ShardId,
+    /// Bytes on the wires of transports before they are used sparingly.
+    pub(crate) wire_bound: usize,
     pub(crate) engine: Engine,
     pub(crate) ring: Ring,
     pub(crate) mesh: Mesh,
@@ -123,6 +137,8 @@ impl Turn {
             engine: parts.engine,
             ring: parts.ring,
             table: Table::default(),
+            wraps: Wraps::new(parts.wire_bound),
+            handshakes: Handshakes::default(),
             listeners: Listeners::new(parts.shard, parts.shortage),
             mesh: parts.mesh,
             commands: parts.commands,
@@ -189,6 +205,7 @@ impl Turn {
             self.take_commands(now);
         }
         let mut more = self.gather(started, now);
+        more |= self.go_on_with_handshake(now);
         more |= self.take_peers(started, now);
         if self.engine.next_deadline().is_some_and(|at| at <= now) {
             self.engine.handle_timeout(now);
@@ -213,6 +230,9 @@ impl Turn {
                     return false;
                 };
                 self.handle(completion, now);
+                if !self.engine.has_budget() {
+                    return true;
+                }
             }
             if started.elapsed() > BUDGET {
                 return true;
@@ -244,11 +264,16 @@ impl Turn {
         let closing = connection.has(CLOSING | BROKEN);
         let result = completion.result;
         let len = usize::try_from(result).unwrap_or(0);
-        if let Some(buffer) = buffer {
+        let wrapped = connection.has(WRAPPED);
+        if let Some(mut buffer) = buffer {
             if len > 0 && !closing {
                 self.counters.receives += 1;
-                self.engine
-                    .handle_bytes(id, self.ring.buffers().bytes(&buffer, len), now);
+                if wrapped {
+                    self.receive_wrapped(id, &mut buffer, len, now);
+                } else {
+                    self.engine
+                        .handle_bytes(id, self.ring.buffers().bytes(&buffer, len), now);
+                }
             }
             self.ring.buffers().give_back(buffer);
         }
@@ -259,7 +284,9 @@ impl Turn {
         match -result {
             ..0 => self.read(id, !completion.socket_nonempty()),
             0 => {
-                connection.set(ENDED);
+                if let Some(connection) = self.table.get_mut(id) {
+                    connection.set(ENDED);
+                }
                 self.engine.handle_lost(id, LostCause::EndOfStream, now);
             }
             libc::ENOBUFS => self.starve(id),
@@ -270,14 +297,14 @@ impl Turn {
 
     /// Arms a receive, unless the engine wants no bytes now. Pausing a
     /// publisher is not coming here.
-    fn read(&mut self, id: ConnectionId, probably_empty: bool) {
+    pub(super) fn read(&mut self, id: ConnectionId, probably_empty: bool) {
         if !self.engine.wants_read(id) {
             return;
         }
         let Some(connection) = self.table.get_mut(id) else {
             return;
         };
-        if connection.has(RECEIVING | STARVED | CLOSING | BROKEN) {
+        if connection.has(RECEIVING | STARVED | CLOSING | BROKEN | QUEUED) {
             return;
         }
         connection.set(RECEIVING);
@@ -330,9 +357,21 @@ impl Turn {
         let Some(peer) = peer_of(&socket) else {
             return;
         };
+        let transport = match door.acceptor.as_ref().map(|own| own.accept(peer)) {
+            None => None,
+            Some(Ok(transport)) => Some(Box::new(Wrapped::new(transport))),
+            Some(Err(error)) => {
+                self.counters.untrusted += 1;
+                info!(shard = %self.shard, %peer, %error, "connection refused");
+                return;
+            }
+        };
         let origin = Origin { peer, listener };
         if let Ok(id) = self.engine.handle_accepted(origin, permit, now) {
             self.table.insert(id, socket);
+            if let Some(transport) = transport {
+                self.wrap(id, transport);
+            }
             self.read(id, false);
         }
     }
@@ -369,7 +408,7 @@ impl Turn {
                 LaneItem::Batch(batch) => self.engine.handle_peer(from, batch, now),
                 LaneItem::Handoff(handoff) => self.adopt(*handoff, now),
             }
-            if started.elapsed() > BUDGET {
+            if started.elapsed() > BUDGET || !self.engine.has_budget() {
                 return !self.mesh.is_idle();
             }
         }
@@ -380,6 +419,9 @@ impl Turn {
         self.counters.handoffs_in += 1;
         let id = self.engine.handle_adopted(handoff.arrival, now);
         self.table.insert(id, handoff.socket);
+        if let Some(wrapped) = handoff.wrapped {
+            self.wrap(id, wrapped);
+        }
         self.read(id, true);
     }
 
@@ -393,7 +435,8 @@ impl Turn {
         self.flush(now);
         self.ask_workers(now);
         while let Some((id, to, arrival)) = self.engine.next_handoff() {
-            if let Some(handoff) = depart(id, arrival, &mut self.table, &mut self.ring) {
+            let wrapped = self.unwrap(id);
+            if let Some(handoff) = depart(id, arrival, wrapped, &mut self.table, &mut self.ring) {
                 self.counters.handoffs_out += 1;
                 self.mesh.send(to, LaneItem::Handoff(Box::new(handoff)));
             }

@@ -3,6 +3,8 @@
 //! Owns the words that an operator reads in the log. Tells apart the orderly end,
 //! the peer's fault and our limits; pure, raised by the layers of `transport`.
 
+#[cfg(feature = "websocket")]
+use super::client::AnswerError;
 use super::proxy_protocol::ProxyError;
 #[cfg(feature = "websocket")]
 use super::websocket::{Refusal, Violation};
@@ -40,6 +42,10 @@ pub enum TransportError {
     #[cfg(feature = "websocket")]
     #[error("the page was served")]
     PageServed,
+    /// A server did not upgrade our connection.
+    #[cfg(feature = "websocket")]
+    #[error("WebSocket handshake: {0}")]
+    Answer(#[from] AnswerError),
     /// The peer breaks RFC 6455.
     #[cfg(feature = "websocket")]
     #[error("WebSocket: {0}")]

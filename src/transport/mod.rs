@@ -8,6 +8,11 @@
 //! Start reading at [`Acceptor`] (a listener) and [`Transport`] (a connection).
 
 mod acceptor;
+#[cfg_attr(
+    not(feature = "websocket"),
+    allow(dead_code, unused_mut, reason = "masks and handshakes are WebSocket's")
+)]
+pub mod client;
 mod close;
 mod connection;
 mod error;

@@ -85,15 +85,16 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Proxied)>, ProxyError> {
     if !starts(V1_SIGNATURE) && !starts(V2_SIGNATURE) {
         return Err(ProxyError::Missing);
     }
+    let mut most = MAX_HEADER;
     if starts(V2_SIGNATURE) && bytes.len() >= V2_HEAD {
-        let rest = usize::from(u16::from_be_bytes([bytes[14], bytes[15]]));
-        if V2_HEAD + rest > MAX_HEADER {
+        most = V2_HEAD + usize::from(u16::from_be_bytes([bytes[14], bytes[15]]));
+        if most > MAX_HEADER {
             return Err(ProxyError::TooLong);
         }
     }
     match ProxyHeader::parse(bytes, ParseConfig::default()) {
         Ok((header, len)) => Ok(Some((len, proxied(&header)?))),
-        Err(Error::BufferTooShort) if bytes.len() < MAX_HEADER => Ok(None),
+        Err(Error::BufferTooShort) if bytes.len() < most => Ok(None),
         Err(_) => Err(ProxyError::Malformed),
     }
 }

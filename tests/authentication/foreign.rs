@@ -2,12 +2,14 @@
 //!
 //! Owns nothing but their command lines; what is not installed is skipped loudly.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::files::{Folder, users};
 use crate::mosquitto;
 use crate::support::broker::Broker;
+use crate::support::stream::Way;
 
 fn broker(folder: &Folder) -> Broker {
     let passwords = users(folder, &[("alice", "secret"), ("bob", "other")]);
@@ -19,8 +21,15 @@ fn broker(folder: &Folder) -> Broker {
     Broker::start(2, &options).expect("a broker of ours")
 }
 
+fn address(broker: &Broker) -> SocketAddr {
+    match broker.way() {
+        Way::Tcp(address) => *address,
+        other => panic!("these clients are told a TCP address, not {other:?}"),
+    }
+}
+
 fn run(program: &str, broker: &Broker, arguments: &[&str]) -> Output {
-    let address = broker.address();
+    let address = address(broker);
     Command::new(program)
         .args([
             "-h",
@@ -107,7 +116,7 @@ fn paho_logs_in_and_is_told_no() {
     }
     let folder = Folder::new();
     let broker = broker(&folder);
-    let address = broker.address();
+    let address = address(&broker);
     for version in ["3", "4", "5"] {
         for (user, password, good) in [("alice", "secret", true), ("alice", "x", false)] {
             let output = Command::new(&python)

@@ -60,7 +60,7 @@ impl Mosquitto {
             .expect("it was found before");
         let mut mosquitto = Self {
             child,
-            broker: Broker::elsewhere(address),
+            broker: Broker::at(address),
         };
         mosquitto.wait(address);
         Some(mosquitto)

@@ -4,8 +4,8 @@ use crate::files::{Folder, client, login, passwd, users};
 use crate::support::broker::{Broker, unique};
 use crate::support::wire::{Properties, Version};
 
-const RELOADED: &str = "cli::serve: reloaded";
-const KEPT: &str = "the earlier rules stay in force";
+const RELOADED: &str = "serve: rules reloaded";
+const KEPT: &str = "rules not reloaded, the earlier ones stay";
 
 #[test]
 fn new_passwords_and_rights_hold_from_the_reload_on() {

@@ -3,7 +3,7 @@
 //! Owns the child: dropped, it is killed, and the kernel kills it should the test's
 //! thread vanish. Keeps what the broker said on standard error for the failure
 //! message. Knows nothing of MQTT.
-#![allow(dead_code, reason = "two test binaries use it, each its own part")]
+#![allow(dead_code, reason = "three test binaries use it, each its own part")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -26,6 +26,8 @@ pub fn binary() -> PathBuf {
 /// A running broker.
 pub struct Broker {
     child: Child,
+    /// Lines of standard output that announce a listener.
+    announced: Vec<String>,
     addresses: Vec<SocketAddr>,
     stderr: Log,
 }
@@ -167,17 +169,20 @@ impl Broker {
         let lines = lines_of(child.stdout.take().expect("piped"));
         let mut broker = Self {
             child,
+            announced: Vec::new(),
             addresses: Vec::new(),
             stderr,
         };
         let mut stdout = String::new();
-        while broker.addresses.len() < listeners {
+        while broker.announced.len() < listeners {
             match lines.recv_timeout(PATIENCE) {
                 Ok(line) => {
-                    if let Some(address) = line.strip_prefix("listening tcp ") {
-                        broker
-                            .addresses
-                            .push(address.parse().expect("an address and a port"));
+                    if let Some(place) = line.strip_prefix("listening ") {
+                        let address: Option<SocketAddr> = place
+                            .split_once(' ')
+                            .and_then(|(_, text)| text.parse().ok());
+                        broker.addresses.extend(address);
+                        broker.announced.push(line.clone());
                     }
                     stdout.push_str(&line);
                     stdout.push('\n');
@@ -203,12 +208,17 @@ impl Broker {
         self.addresses[0]
     }
 
-    /// One per listener, in the order of the options.
+    /// What it said of its listeners, in the order of the options.
+    pub fn announced(&self) -> &[String] {
+        &self.announced
+    }
+
+    /// One per listener that has one, in the order of the options.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    fn id(&self) -> libc::pid_t {
+    pub fn id(&self) -> libc::pid_t {
         libc::pid_t::try_from(self.child.id()).expect("process ids fit")
     }
 

@@ -10,15 +10,8 @@ use crate::process::Broker;
 use crate::wait::{self, PATIENCE};
 use crate::wire::{Client, publish};
 
-/// How long a fresh client may wait for its own message.
+/// How long a fresh client may wait for its own message, whatever goes on.
 const AT_ONCE: Duration = Duration::from_secs(1);
-
-/// Fresh clients of which one must be served at once: any one may meet a machine
-/// that is busy with something else.
-const TRIES: u32 = 3;
-
-/// No machine is as busy as that.
-const NEVER: Duration = Duration::from_secs(4);
 
 /// A broker and the memory that it had in good times.
 pub struct Vitals<'a> {
@@ -58,25 +51,18 @@ impl<'a> Vitals<'a> {
     }
 }
 
-/// A fresh client subscribes, publishes and hears itself, within a second.
+/// A fresh client connects, subscribes, publishes and hears itself, within a second.
 pub fn serve(broker: &Broker) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let mut times = Vec::new();
-    for _ in 0..TRIES {
-        let id = format!("fresh-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let topic = format!("vitals/{id}");
-        let started = Instant::now();
-        let mut client = Client::v5(broker.address(), &id);
-        client.subscribe(&topic, 0);
-        client.send(&publish(5, &topic, b"well", 0, false, 0));
-        assert_eq!(client.message().payload, b"well");
-        let time = started.elapsed();
-        client.disconnect();
-        if time <= AT_ONCE {
-            return;
-        }
-        assert!(time < NEVER, "a fresh client waits for {time:?}");
-        times.push(time);
-    }
-    panic!("fresh clients wait for {times:?}");
+    let id = format!("fresh-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let topic = format!("vitals/{id}");
+    let started = Instant::now();
+    let mut client = Client::v5(broker.address(), &id);
+    client.subscribe(&topic, 0);
+    client.send(&publish(5, &topic, b"well", 0, false, 0));
+    assert_eq!(client.message().payload, b"well");
+    let time = started.elapsed();
+    client.disconnect();
+    println!("a fresh client is served within {time:?}");
+    assert!(time <= AT_ONCE, "a fresh client waits for {time:?}");
 }

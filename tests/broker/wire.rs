@@ -15,6 +15,7 @@ pub const CONNACK: u8 = 0x20;
 pub const PUBLISH: u8 = 0x30;
 pub const PUBACK: u8 = 0x40;
 pub const SUBACK: u8 = 0x90;
+pub const UNSUBACK: u8 = 0xB0;
 pub const PINGRESP: u8 = 0xD0;
 pub const DISCONNECT: u8 = 0xE0;
 

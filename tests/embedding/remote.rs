@@ -122,7 +122,7 @@ fn nobody_can_name_himself_like_a_local_subscription() {
                 .subscribe("t", Subscription::default())
                 .expect("a filter");
             // U+0000 in a client identifier is malformed [MQTT-1.5.4-2].
-            let mut client = Client::start(target, &Connect::v5("\0001"));
+            let mut client = Client::start(target, &Connect::v5("\u{0}1"));
             client.read_to_end();
             Client::v5(target).publish("t", "still there", 1);
             assert_eq!(inside.recv().expect("goes on").payload(), b"still there");

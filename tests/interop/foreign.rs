@@ -15,6 +15,15 @@ use crate::process;
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(240);
 
 pub fn paho(version: &str, shards: usize) {
+    paho_at(version, || Broker::start(shards));
+}
+
+/// The same over another transport.
+pub fn paho_over(version: &str, transport: &'static str, shards: usize) {
+    paho_at(version, || Broker::over(transport, shards));
+}
+
+fn paho_at(version: &str, broker: impl FnOnce() -> Broker) {
     let python = python();
     let probe = "from paho.mqtt.client import CallbackAPIVersion";
     if !succeeds(Command::new(&python).args(["-c", probe])) {
@@ -27,11 +36,20 @@ pub fn paho(version: &str, shards: usize) {
     run_script(
         Command::new(python).arg(folder().join("paho/scenarios.py")),
         version,
-        shards,
+        &broker(),
     );
 }
 
 pub fn mqttjs(version: &str, shards: usize) {
+    mqttjs_at(version, || Broker::start(shards));
+}
+
+/// The same over another transport.
+pub fn mqttjs_over(version: &str, transport: &'static str, shards: usize) {
+    mqttjs_at(version, || Broker::over(transport, shards));
+}
+
+fn mqttjs_at(version: &str, broker: impl FnOnce() -> Broker) {
     if !folder().join("node_modules/mqtt").is_dir() || !succeeds(Command::new("node").arg("-v")) {
         return missing(
             "MQTT.js",
@@ -41,7 +59,7 @@ pub fn mqttjs(version: &str, shards: usize) {
     run_script(
         Command::new("node").arg(folder().join("mqttjs/scenarios.js")),
         version,
-        shards,
+        &broker(),
     );
 }
 
@@ -93,14 +111,16 @@ fn python() -> PathBuf {
     if own.exists() { own } else { "python3".into() }
 }
 
-fn run_script(command: &mut Command, version: &str, shards: usize) {
-    let broker = Broker::start(shards);
-    let host = broker.address.ip().to_string();
-    let port = broker.address.port().to_string();
-    let output = finish(
-        command.args([&host, &port, version, &unique()]),
-        SCRIPT_DEADLINE,
-    );
+fn run_script(command: &mut Command, version: &str, broker: &Broker) {
+    let host = match broker.transport {
+        "unix" => broker.path.display().to_string(),
+        _ => broker.address.ip().to_string(),
+    };
+    // paho wants a port above zero, also where it uses none.
+    let port = broker.address.port().max(1).to_string();
+    command.args([&host, &port, version, &unique(), broker.transport]);
+    command.args(&broker.authority);
+    let output = finish(command, SCRIPT_DEADLINE);
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(

@@ -5,6 +5,8 @@
 //! installed is skipped loudly, or fails where `RINGMQ_REQUIRE_INTEROP=1` says that
 //! everything must be there (as `tests/run` does). Shares no code with the broker.
 
+#[path = "../support/authority.rs"]
+mod authority;
 mod broker;
 mod foreign;
 mod mosquitto;
@@ -45,4 +47,27 @@ with_one_and_four_shards! {
     mosquitto_5_0: crate::mosquitto::run, "5.0";
     rumqttc_3_1_1: crate::rumqttc_v4::run, "3.1.1";
     rumqttc_5_0: crate::rumqttc_v5::run, "5.0";
+}
+
+/// Each `run(version, transport, shards)`; with several shards connections move house, and with
+/// them what lies between the socket and MQTT.
+macro_rules! over_transports {
+    ($($name:ident: $run:expr, $version:expr, $transport:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            $run($version, $transport, 3);
+        })*
+    };
+}
+
+over_transports! {
+    paho_over_tls: crate::foreign::paho_over, "5.0", "tls";
+    paho_over_ws: crate::foreign::paho_over, "3.1", "ws";
+    paho_over_wss: crate::foreign::paho_over, "3.1.1", "wss";
+    paho_over_unix: crate::foreign::paho_over, "5.0", "unix";
+    mqttjs_over_tls: crate::foreign::mqttjs_over, "3.1.1", "tls";
+    mqttjs_over_ws: crate::foreign::mqttjs_over, "5.0", "ws";
+    mqttjs_over_wss: crate::foreign::mqttjs_over, "5.0", "wss";
+    mosquitto_over_tls: crate::mosquitto::run_over, "5.0", "tls";
+    mosquitto_over_unix: crate::mosquitto::run_over, "3.1.1", "unix";
 }

@@ -6,7 +6,6 @@
 //! itself, so two with one id take turns for ever.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -37,6 +36,15 @@ const ONLY_5_0: &[Scenario] = &[
 ];
 
 pub fn run(version: &str, shards: usize) {
+    run_at(version, || Broker::start(shards));
+}
+
+/// The same over another transport.
+pub fn run_over(version: &str, transport: &'static str, shards: usize) {
+    run_at(version, || Broker::over(transport, shards));
+}
+
+fn run_at(version: &str, broker: impl FnOnce() -> Broker) {
     // Without a topic both end with 1 and their usage.
     let there = |name: &str| Command::new(name).arg("--help").output().is_ok();
     if !there("mosquitto_pub") || !there("mosquitto_sub") {
@@ -45,7 +53,7 @@ pub fn run(version: &str, shards: usize) {
             "install Debian's package mosquitto-clients",
         );
     }
-    let broker = Broker::start(shards);
+    let broker = broker();
     let five = version == "5.0";
     let version = match version {
         "3.1" => "mqttv31",
@@ -56,7 +64,7 @@ pub fn run(version: &str, shards: usize) {
     let further = if five { ONLY_5_0 } else { &[] };
     for (name, scenario) in EVERY_VERSION.iter().chain(further) {
         let stage = Stage {
-            address: broker.address,
+            broker: &broker,
             version,
             prefix: unique(),
         };
@@ -68,13 +76,13 @@ pub fn run(version: &str, shards: usize) {
 }
 
 /// The world of one scenario: where the broker is and names of its own.
-struct Stage {
-    address: SocketAddr,
+struct Stage<'b> {
+    broker: &'b Broker,
     version: &'static str,
     prefix: String,
 }
 
-impl Stage {
+impl Stage<'_> {
     fn topic(&self, name: &str) -> String {
         format!("{}/{name}", self.prefix)
     }
@@ -85,8 +93,17 @@ impl Stage {
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command.args(["-h", &self.address.ip().to_string()]);
-        command.args(["-p", &self.address.port().to_string(), "-V", self.version]);
+        let Broker { address, path, .. } = self.broker;
+        if self.broker.transport == "unix" {
+            command.arg("--unix").arg(path);
+        } else {
+            command.args(["-h", &address.ip().to_string()]);
+            command.args(["-p", &address.port().to_string()]);
+        }
+        if let Some(authority) = &self.broker.authority {
+            command.arg("--cafile").arg(authority);
+        }
+        command.args(["-V", self.version]);
         command.args(arguments);
         command
     }

@@ -11,10 +11,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
+
+use super::authority::Authority;
+use super::stream::Way;
 
 /// How long a broker may take from its start to its first listener.
 const START_DEADLINE: Duration = Duration::from_secs(20);
@@ -24,7 +28,7 @@ const KEPT_LINES: usize = 60;
 
 /// A broker to test: ours, started here, or somebody else's, already running.
 pub struct Broker {
-    address: SocketAddr,
+    way: Way,
     process: Option<Process>,
 }
 
@@ -42,7 +46,8 @@ impl Broker {
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
         command
-            .args(["--tcp", "127.0.0.1:0", "--shards", &shards.to_string()])
+            .args(listener())
+            .args(["--shards", &shards.to_string()])
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -50,17 +55,17 @@ impl Broker {
         let mut child = spawn(command);
         let stderr = keep_lines(child.stderr.take().expect("standard error is piped"));
         let lines = forward_lines(child.stdout.take().expect("standard output is piped"));
-        let broker = |address| Self {
-            address,
+        let broker = |way| Self {
+            way,
             process: Some(Process {
                 child: Mutex::new(child),
                 stderr,
             }),
         };
         match first_listener(&lines) {
-            Ok(address) => Some(broker(address)),
+            Ok(way) => Some(broker(way)),
             Err(what) => {
-                let unset = SocketAddr::from(([127, 0, 0, 1], 0));
+                let unset = Way::Unix(PathBuf::new());
                 panic!("{what}\n{}", broker(unset).diagnosis())
             }
         }
@@ -77,7 +82,7 @@ impl Broker {
         };
         cell.get_or_init(|| {
             Self::start(shards, &["--allow-anonymous"]).unwrap_or_else(|| Self {
-                address: external().expect("no broker is started only when there is one"),
+                way: Way::Tcp(external().expect("no broker is started only when there is one")),
                 process: None,
             })
         })
@@ -86,21 +91,14 @@ impl Broker {
     /// A broker that listens there, whoever runs it.
     pub fn at(address: SocketAddr) -> Self {
         Self {
-            address,
+            way: Way::Tcp(address),
             process: None,
         }
     }
 
-    /// A broker of somebody else that listens there.
-    pub fn elsewhere(address: SocketAddr) -> Self {
-        Self {
-            address,
-            process: None,
-        }
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// How clients reach it.
+    pub fn way(&self) -> &Way {
+        &self.way
     }
 
     /// Whether it was started here, from this crate.
@@ -176,7 +174,7 @@ impl Broker {
     /// What is known about the process: whether it lives, and its last words.
     pub fn diagnosis(&self) -> String {
         let Some(process) = &self.process else {
-            return format!("(a broker of somebody else at {})", self.address);
+            return format!("(a broker of somebody else: {:?})", self.way);
         };
         let state = match process.child.lock().expect("no panic holds it").try_wait() {
             Ok(None) => "is running".into(),
@@ -186,8 +184,8 @@ impl Broker {
         let lines = process.stderr.lock().expect("no panic holds it");
         let lines = lines.iter().cloned().collect::<Vec<_>>().join("\n");
         format!(
-            "the broker at {} {state}; its last lines on standard error:\n{lines}",
-            self.address
+            "the broker ({:?}) {state}; its last lines on standard error:\n{lines}",
+            self.way
         )
     }
 }
@@ -299,16 +297,54 @@ fn forward_lines(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     lines
 }
 
-fn first_listener(lines: &mpsc::Receiver<String>) -> Result<SocketAddr, String> {
+/// The transport that all promises are made over: `RINGMQ_TRANSPORT=tls|ws|wss|unix`, else tcp.
+fn transport() -> String {
+    std::env::var("RINGMQ_TRANSPORT").unwrap_or_else(|_| "tcp".into())
+}
+
+/// The options that make a broker listen for it.
+fn listener() -> Vec<String> {
+    let kind = transport();
+    let place = match kind.as_str() {
+        "tcp" | "ws" | "tls" | "wss" => "127.0.0.1:0".to_owned(),
+        "unix" => {
+            let name = format!("ringmq-{}.sock", unique("t"));
+            std::env::temp_dir().join(name).display().to_string()
+        }
+        other => panic!("RINGMQ_TRANSPORT={other}: choose tcp, tls, ws, wss or unix"),
+    };
+    let mut options = vec![format!("--{kind}"), place];
+    if kind == "tls" || kind == "wss" {
+        let server = Authority::shared().server(&unique("server"), &["localhost", "127.0.0.1"]);
+        options.extend(server.options().map(str::to_owned));
+    }
+    options
+}
+
+/// How to reach the listener that a line of standard output announces; `None` for other lines.
+pub fn announced(line: &str) -> Option<Result<Way, String>> {
+    let (kind, place) = line.strip_prefix("listening ")?.split_once(' ')?;
+    if kind == "unix" {
+        return Some(Ok(Way::Unix(place.into())));
+    }
+    let client = || Authority::shared().client(None);
+    Some(match (kind, place.parse()) {
+        ("tcp", Ok(address)) => Ok(Way::Tcp(address)),
+        ("tls", Ok(address)) => Ok(Way::Tls(address, client())),
+        ("ws", Ok(address)) => Ok(Way::WebSocket(address)),
+        ("wss", Ok(address)) => Ok(Way::SecureWebSocket(address, client())),
+        _ => Err(format!("no address in {line:?}")),
+    })
+}
+
+fn first_listener(lines: &mpsc::Receiver<String>) -> Result<Way, String> {
     let deadline = Instant::now() + START_DEADLINE;
     loop {
         let patience = deadline.saturating_duration_since(Instant::now());
         match lines.recv_timeout(patience) {
             Ok(line) => {
-                if let Some(address) = line.strip_prefix("listening tcp ") {
-                    return address
-                        .parse()
-                        .map_err(|error| format!("no address in {line:?}: {error}"));
+                if let Some(way) = announced(&line) {
+                    return way;
                 }
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {

@@ -1,4 +1,4 @@
-//! A client over a raw TCP connection that says what a test tells it and waits with deadlines.
+//! A client over a raw stream of bytes that says what a test tells it and waits with deadlines.
 //!
 //! Owns the connection, the bytes received so far and the PUBLISH packets that came while it waited for
 //! something else. Checks for every packet what can be seen only in a sequence: the client's maximum
@@ -10,11 +10,11 @@ mod expect;
 mod flow;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::broker::{Broker, unique};
+use super::stream::Stream;
 use super::wire::incoming::{decode, split};
 use super::wire::{ConnAck, Connect, Packet, Publish, Version, property};
 
@@ -37,7 +37,7 @@ pub enum Ended {
 
 /// A connection to the broker.
 pub struct Client {
-    stream: TcpStream,
+    stream: Stream,
     version: Version,
     bytes: Vec<u8>,
     /// PUBLISH packets that arrived while the test waited for an answer.
@@ -56,9 +56,14 @@ pub struct Client {
 impl Client {
     /// A TCP connection on which nothing has been said.
     pub fn open(broker: &Broker, version: Version) -> Self {
-        let stream = TcpStream::connect(broker.address())
-            .unwrap_or_else(|error| panic!("no connection to {}: {error}", broker.address()));
-        stream.set_nodelay(true).expect("a TCP option");
+        let way = broker.way();
+        let stream =
+            Stream::open(way).unwrap_or_else(|error| panic!("no connection by {way:?}: {error}"));
+        Self::on(stream, version, broker.is_ours())
+    }
+
+    /// A client on a stream that is open.
+    pub fn on(stream: Stream, version: Version, is_ours: bool) -> Self {
         Self {
             stream,
             version,
@@ -70,7 +75,7 @@ impl Client {
             aliases: HashMap::new(),
             held: BTreeSet::new(),
             disconnected: false,
-            may_be_silent: version != Version::V5 || !broker.is_ours(),
+            may_be_silent: version != Version::V5 || !is_ours,
         }
     }
 
@@ -175,10 +180,7 @@ impl Client {
             if left.is_zero() {
                 return Err(Ended::TimedOut);
             }
-            self.stream
-                .set_read_timeout(Some(left))
-                .expect("a time-out above zero");
-            match self.stream.read(&mut buffer) {
+            match self.stream.read_within(&mut buffer, left) {
                 Ok(0) => return Err(Ended::Closed),
                 Ok(count) => {
                     self.bytes.extend_from_slice(&buffer[..count]);

@@ -11,10 +11,16 @@
     reason = "each test binary uses its own part of what is shared here"
 )]
 #![allow(
+    unused_imports,
+    reason = "each test binary uses its own part of what is shared here"
+)]
+#![allow(
     clippy::wildcard_enum_match_arm,
     reason = "a packet that is not the one waited for fails the test, whatever it is"
 )]
 
+pub mod authority;
 pub mod broker;
 pub mod client;
+pub mod stream;
 pub mod wire;

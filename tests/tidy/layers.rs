@@ -157,7 +157,16 @@ pub const LAYERS: &[Layer] = &[
     driver(
         "cli",
         &[
-            "ids", "time", "peer", "message", "protocol", "client", "hooks", "broker", "control",
+            "ids",
+            "time",
+            "peer",
+            "message",
+            "protocol",
+            "client",
+            "hooks",
+            "transport",
+            "broker",
+            "control",
         ],
         &[GLOMMIO, &["io_uring"]],
         false,

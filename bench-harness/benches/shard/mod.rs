@@ -101,19 +101,15 @@ impl Shards {
         }
     }
 
-    /// Carries what one shard has for the others to them; how many batches.
-    pub fn carry(&mut self, from: usize) -> usize {
-        let mut batches: Vec<(ShardId, PeerBatch)> = Vec::new();
-        while let Some(batch) = self.engines[from].next_peer_batch() {
-            batches.push(batch);
-        }
-        let count = batches.len();
-        let origin = ShardId(u16::try_from(from).expect("few shards"));
-        for (to, batch) in batches {
-            let engine = &mut self.engines[to.index()];
-            engine.handle_peer(origin, batch, NOW);
-            engine.handle_ready(NOW);
-        }
-        count
+    /// What one shard has for another, and for which.
+    pub fn next_batch(&mut self, from: usize) -> Option<(ShardId, PeerBatch)> {
+        self.engines[from].next_peer_batch()
+    }
+
+    /// A batch arrives.
+    pub fn hand(&mut self, from: ShardId, to: ShardId, batch: PeerBatch) {
+        let engine = &mut self.engines[to.index()];
+        engine.handle_peer(from, batch, NOW);
+        engine.handle_ready(NOW);
     }
 }

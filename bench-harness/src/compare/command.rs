@@ -15,12 +15,12 @@ use serde::Serialize;
 use super::entry::{Entry, NoEntry};
 use super::generator::Generator;
 use super::ratios::{self, Comparison};
-use super::session::{self, Aborted, Findings, Plan};
+use super::session::{self, Aborted, COMPARISON, Findings, Plan};
 use super::table::{remarks, table};
 use crate::affinity::Cores;
 use crate::arguments::MqttVersion;
 use crate::encode::version_name;
-use crate::floor::{self, CAPS};
+use crate::floor;
 use crate::settings::{Scenario, Shape};
 
 /// All was right.
@@ -46,9 +46,18 @@ pub struct CompareArguments {
     #[arg(long, required_unless_present = "floor")]
     with: Vec<String>,
     /// Compare with the bare kernel, too: a server that only relays, with at most
-    /// 1, 16 and 64 messages per send
-    #[arg(long)]
-    floor: bool,
+    /// so many messages per send; without a number 1, 16 and 64: nothing coalesced,
+    /// as much as a busy shard's turn usually brings, and a whole default window
+    #[arg(
+        long,
+        value_name = "CAP,...",
+        num_args = 0..=1,
+        require_equals = true,
+        value_delimiter = ',',
+        default_missing_value = "1,16,64",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    floor: Vec<u32>,
     /// How often each broker runs
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
@@ -161,9 +170,10 @@ fn entries(
             Err(NoEntry::Wrong(line)) => return Err((BAD_ARGUMENTS, line)),
         }
     }
-    if arguments.floor && floor::serves(shape) {
-        entries.extend(CAPS.map(|cap| Entry::floor(harness, cap)));
-    } else if arguments.floor {
+    if floor::serves(shape) {
+        let caps = arguments.floor.iter();
+        entries.extend(caps.map(|cap| Entry::floor(harness, *cap)));
+    } else if !arguments.floor.is_empty() {
         let line = format!(
             "floor is skipped, it knows nothing of what a {} scenario needs",
             shape.name()
@@ -235,7 +245,7 @@ fn tell(
             )
         })
     };
-    save("comparison.json", &json)?;
+    save(COMPARISON, &json)?;
     save("comparison.txt", &text)?;
     print!("{}", if arguments.json { &json } else { &text });
     eprintln!("stored in {}", plan.directory.display());

@@ -66,7 +66,7 @@ impl Entry {
 
     /// The floor with at most `cap` messages per send: this program itself.
     #[must_use]
-    pub fn floor(harness: &Path, cap: usize) -> Self {
+    pub fn floor(harness: &Path, cap: u32) -> Self {
         let command = [
             harness.display().to_string(),
             FLOOR.to_owned(),

@@ -18,6 +18,9 @@ use crate::result::StoredResult;
 /// Where single results are stored, within the comparison's directory.
 pub const RESULTS: &str = "results";
 
+/// The comparison itself, beside them.
+pub const COMPARISON: &str = "comparison.json";
+
 /// What is to be compared.
 #[derive(Debug)]
 pub struct Plan {

@@ -19,10 +19,6 @@ pub use server::Floor;
 
 use crate::settings::Shape;
 
-/// The caps that `--floor` compares with: nothing coalesced, as much as a shard's
-/// turn usually brings, and a whole default window.
-pub const CAPS: [usize; 3] = [1, 16, 64];
-
 /// Whether a scenario asks for nothing but what the floor does: no shared groups,
 /// no retained messages, no wildcard before a filter's end.
 #[must_use]

@@ -1,14 +1,18 @@
-//! What people get of stored results: tables, files for the usual plotters, and
-//! a page.
+//! What people get of stored results: tables, files for the usual plotters, a
+//! page, and a picture and a Markdown table for pages of their own.
 //!
-//! Pure, except for [`write_all`]. Nothing here measures; everything is made
+//! Pure, except for [`write_all`] and `sources`. Nothing here measures; everything is made
 //! from a [`StoredResult`].
 
 pub mod comparison;
 pub mod hgrm;
 pub mod hlog;
+pub mod markdown;
 pub mod number;
 pub mod page;
+pub mod panels;
+pub mod picture;
+pub mod sources;
 pub mod table;
 
 use std::fs;

@@ -2,52 +2,26 @@
 //! topics, then subscribers of all of them come, one after the other.
 //!
 //! Phases: retain everything; per subscriber: subscribe, and time every message
-//! from there; take the messages away again. A newcomer may get messages before
-//! its SUBACK, so it subscribes as part of the run, not of the handshake.
+//! from there; take the messages away again, however the run went. A newcomer may
+//! get messages before its SUBACK, so it subscribes as part of the run, not of the
+//! handshake. It is owed what the broker has acknowledged, and nothing else.
 
 use hdrhistogram::Histogram;
 
-use super::look::Observer;
+use super::look::{Look, Observer};
 use super::{
     RunError, TICK, handshake, memory, open_all, report_lost_connections, report_memory, verdict,
 };
 use crate::clock::Clock;
-use crate::encode::{self, PublishTemplate, acknowledge};
-use crate::engine::{Engine, Handler};
-use crate::fault::Fault;
+use crate::encode::{self, PublishTemplate};
+use crate::engine::Engine;
 use crate::latency;
-use crate::parse::{Packet, Publish, next_packet};
 use crate::plan::ReplayPlan;
 use crate::progress::Progress;
+use crate::replay::Replay;
 use crate::result::Run;
-use crate::retained::Retainer;
-use crate::stamp::Stamp;
+use crate::retained::{Fate, Remover};
 use crate::traffic::Counters;
-
-/// The client that retains; the others are newcomers.
-const RETAINER: u32 = 0;
-
-/// Everything that takes part.
-struct Replay {
-    v5: bool,
-    qos: u8,
-    payload: usize,
-    retainer: Retainer,
-    /// The newcomer whose turn it is.
-    connection: u32,
-    /// Its SUBSCRIBE, until it is sent.
-    subscribe: Option<Vec<u8>>,
-    since: u64,
-    last: u64,
-    seen: Vec<bool>,
-    got: u32,
-    duplicated: u64,
-    stray: u64,
-    latency: Histogram<u64>,
-    wake: Option<u32>,
-    /// Removals are not acknowledged: nothing but the next turn asks for more.
-    again: Option<u64>,
-}
 
 /// Runs the plan.
 ///
@@ -60,66 +34,106 @@ pub fn run(plan: &ReplayPlan, progress: &Progress) -> Result<Run, RunError> {
     let template = PublishTemplate::new(version, &longest, 2, true, plan.payload);
     let max_packet = template.size().next_power_of_two();
     let mut engine = Engine::new(plan.target.address, clock, max_packet)?;
-    let mut replay = Replay::new(plan);
-    let before = memory(&plan.target)?;
-    engine.order(handshake(version, "retain", 0, &[], 0));
-    open_all(&mut engine, &mut replay, 1)?;
-    let mut run = Run::default();
-    replay.wake = Some(RETAINER);
-    let started = clock.now();
-    work(plan, &mut engine, &mut replay, progress, "retained")?;
-    let filled = clock.now() - started;
-    let after = memory(&plan.target)?;
-
-    let observer = Observer::new(clock, &plan.target);
-    let first = observer.look(Counters::default())?;
-    let mut lost = 0;
-    let mut spans = latency::histogram();
-    for number in 0..plan.subscribers {
-        progress.show(|| format!("newcomer {} of {}", number + 1, plan.subscribers));
-        engine.order(handshake(version, "new", number, &[], 0));
-        open_all(&mut engine, &mut replay, number as usize + 2)?;
-        listen(plan, &mut engine, &mut replay, number + 1)?;
-        lost += u64::from(plan.topics - replay.got);
-        spans.saturating_record((replay.last - replay.since) / 1000);
+    let owner = engine.order(handshake(version, "retain", 0, &[], 0));
+    let mut replay = Replay::new(plan, owner);
+    let played = play(plan, &mut engine, &mut replay, progress);
+    let taken_away = take_away(plan, &mut engine, &mut replay, owner, progress);
+    let mut run = played?;
+    if !taken_away? {
+        let sent = replay.retainer.sent();
+        run.warn(format!(
+            "the broker did not say that it has taken the retained messages away: up to {sent} \
+             may be left below {}",
+            plan.root
+        ));
     }
-    let mut last = observer.look(Counters::default())?;
-    last.counters.delivered = replay.latency.len();
-
-    let topics = f64::from(plan.topics);
-    #[expect(clippy::cast_precision_loss, reason = "a run is far below 2^52 ns")]
-    let rate = topics / (filled as f64 / 1e9);
-    run.number("retains_per_second", "messages/s retained", rate, 0);
-    #[expect(clippy::cast_precision_loss, reason = "a run is far below 2^52 ns")]
-    if let Some((before, after)) = before.zip(after) {
-        let each = (after.resident as f64 - before.resident as f64) / topics;
-        let label = "broker RSS per retained message, bytes";
-        run.number("rss_per_retained", label, each, 0);
-    }
-    last.describe(&first, &mut run);
-    observer.remark(&mut run);
-    report_memory(&mut run, None, memory(&plan.target)?, 1);
-    run.distribution("replay", "all retained messages", &spans);
-    run.distribution("latency", "SUBSCRIBE to message", &replay.latency);
-    report_faults(&mut run, &replay, lost);
-    if let Some(why) = verdict::saturated(last.own_percent(&first), last.wait_percent(&first)) {
-        run.invalidate(why);
-    }
-    replay.retainer.remove_all();
-    replay.wake = Some(RETAINER);
-    work(plan, &mut engine, &mut replay, progress, "taken away")?;
     report_lost_connections(&mut run, &engine);
     engine.close(|_| Vec::new());
     Ok(run)
 }
 
+/// Retains, and replays to one newcomer after the other.
+fn play(
+    plan: &ReplayPlan,
+    engine: &mut Engine,
+    replay: &mut Replay,
+    progress: &Progress,
+) -> Result<Run, RunError> {
+    let clock = engine.clock();
+    let before = memory(&plan.target)?;
+    open_all(engine, replay, 1)?;
+    replay.begin_to_retain();
+    let started = clock.now();
+    let all = plan.topics;
+    let show = |done| progress.show(|| format!("{done} of {all} retained"));
+    let moved_at = work(plan, engine, replay, show, |replay| {
+        let retainer = &replay.retainer;
+        (!retainer.is_done()).then(|| retainer.answered())
+    })?;
+    let after = memory(&plan.target)?;
+
+    let observer = Observer::new(clock, &plan.target);
+    let first = observer.look(Counters::default())?;
+    let owed = replay.retainer.count(Fate::Retained);
+    let mut lost = 0;
+    let mut spans = latency::histogram();
+    for number in 0..plan.subscribers {
+        progress.show(|| format!("newcomer {} of {}", number + 1, plan.subscribers));
+        let connection = engine.order(handshake(plan.target.version, "new", number, &[], 0));
+        open_all(engine, replay, number as usize + 2)?;
+        listen(plan, engine, replay, connection, owed)?;
+        lost += u64::from(owed - replay.got());
+        spans.saturating_record(replay.span());
+    }
+    let mut last = observer.look(Counters::default())?;
+    last.counters.delivered = replay.latency.len();
+
+    let mut run = Run::default();
+    report_retaining(&mut run, owed, moved_at - started);
+    #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+    if let Some((before, after)) = before.zip(after) {
+        let each = (after.resident as f64 - before.resident as f64) / f64::from(owed);
+        let label = "broker RSS per retained message, bytes";
+        run.number("rss_per_retained", label, each, 0);
+    }
+    report_replaying(&mut run, replay, &spans, (&first, &last));
+    observer.remark(&mut run);
+    report_memory(&mut run, None, memory(&plan.target)?, 1);
+    report_faults(&mut run, replay, lost);
+    Ok(run)
+}
+
+fn report_retaining(run: &mut Run, retained: u32, span: u64) {
+    run.count("retained", "messages retained", u64::from(retained));
+    #[expect(clippy::cast_precision_loss, reason = "a run is far below 2^52 ns")]
+    let rate = f64::from(retained) / (span as f64 / 1e9);
+    run.number("retains_per_second", "messages/s retained", rate, 0);
+}
+
+fn report_replaying(
+    run: &mut Run,
+    replay: &Replay,
+    spans: &Histogram<u64>,
+    (first, last): (&Look, &Look),
+) {
+    last.describe(first, run);
+    run.distribution("replay", "all retained messages", spans);
+    run.distribution("latency", "SUBSCRIBE to message", &replay.latency);
+    if let Some(why) = verdict::saturated(last.own_percent(first), last.wait_percent(first)) {
+        run.invalidate(why);
+    }
+}
+
 fn report_faults(run: &mut Run, replay: &Replay, lost: u64) {
     run.count("delivered", "deliveries", replay.latency.len());
+    let fate = |fate| u64::from(replay.retainer.count(fate));
     let findings = [
         ("lost", lost),
         ("duplicated", replay.duplicated),
         ("stray", replay.stray),
-        ("refused", u64::from(replay.retainer.refused())),
+        ("unacknowledged", fate(Fate::Unanswered)),
+        ("refused", fate(Fate::Refused)),
+        ("unsent", fate(Fate::Unsent)),
     ];
     for (what, count) in findings {
         run.count(what, what, count);
@@ -129,177 +143,85 @@ fn report_faults(run: &mut Run, replay: &Replay, lost: u64) {
     }
 }
 
-/// Turns until the retainer is done, or nothing moves for the quiet time.
+/// Turns while there is something `left` to do, which is told by how much is done,
+/// until nothing moves for the quiet time or a connection is lost; when it last
+/// moved. Each ten thousand of it is shown.
 fn work(
     plan: &ReplayPlan,
     engine: &mut Engine,
     replay: &mut Replay,
-    progress: &Progress,
-    done: &str,
-) -> Result<(), RunError> {
+    show: impl Fn(u32),
+    left: impl Fn(&Replay) -> Option<u32>,
+) -> Result<u64, RunError> {
     let clock = engine.clock();
+    let lost = engine.lost().len();
     let mut moved_at = clock.now();
-    let mut before = replay.retainer.progress();
-    while !replay.retainer.is_done() && clock.now() < moved_at + plan.quiet {
-        engine.turn(replay, clock.now() + TICK)?;
-        let after = replay.retainer.progress();
+    let mut before = 0;
+    while let Some(after) = left(replay)
+        && clock.now() < moved_at + plan.quiet
+        && engine.lost().len() == lost
+    {
         if after != before {
             if after / 10_000 != before / 10_000 {
-                progress.show(|| format!("{after} of {} {done}", plan.topics));
+                show(after);
             }
             moved_at = clock.now();
             before = after;
         }
+        engine.turn(replay, clock.now() + TICK)?;
     }
-    Ok(())
+    if left(replay).is_none() {
+        moved_at = clock.now();
+    }
+    Ok(moved_at)
 }
 
-/// Lets a newcomer subscribe, and turns until it has everything, or nothing
-/// arrives for the quiet time.
+/// Lets a newcomer subscribe, and turns until it has everything that it is owed,
+/// or nothing arrives for the quiet time.
 fn listen(
     plan: &ReplayPlan,
     engine: &mut Engine,
     replay: &mut Replay,
     connection: u32,
+    owed: u32,
 ) -> Result<(), RunError> {
-    let clock = engine.clock();
     let filters = [format!("{}/#", plan.root)];
     let (subscribe, _) = encode::subscribe(plan.target.version, &filters, plan.qos);
-    replay.begin(connection, subscribe);
-    let mut moved_at = clock.now();
-    let mut before = 0;
-    while replay.got < plan.topics && clock.now() < moved_at + plan.quiet {
-        engine.turn(replay, clock.now() + TICK)?;
-        if replay.got != before {
-            moved_at = clock.now();
-            before = replay.got;
-        }
-    }
+    replay.begin_to_listen(connection, subscribe);
+    let show = |_| ();
+    work(plan, engine, replay, show, |replay| {
+        (replay.got() < owed).then(|| replay.got())
+    })?;
     Ok(())
 }
 
-impl Replay {
-    fn new(plan: &ReplayPlan) -> Self {
-        let version = plan.target.version;
-        Self {
-            v5: version.has_properties(),
-            qos: plan.qos,
-            payload: plan.payload,
-            retainer: Retainer::new(version, &plan.root, plan.topics, plan.payload),
-            connection: RETAINER,
-            subscribe: None,
-            since: 0,
-            last: 0,
-            seen: vec![false; plan.topics as usize],
-            got: 0,
-            duplicated: 0,
-            stray: 0,
-            latency: latency::histogram(),
-            wake: None,
-            again: None,
+/// Takes everything away that may have been retained, over a new connection where
+/// the old one is lost; whether the broker has confirmed it.
+fn take_away(
+    plan: &ReplayPlan,
+    engine: &mut Engine,
+    replay: &mut Replay,
+    owner: u32,
+    progress: &Progress,
+) -> Result<bool, RunError> {
+    if replay.retainer.sent() == 0 {
+        return Ok(true);
+    }
+    let is_lost = |engine: &Engine| engine.lost().iter().any(|(number, _)| *number == owner);
+    let mut owner = owner;
+    if is_lost(engine) {
+        owner = engine.order(handshake(plan.target.version, "remove", 0, &[], 0));
+        let deadline = engine.clock().now() + plan.quiet;
+        while !engine.is_open() && engine.clock().now() < deadline {
+            engine.turn(replay, deadline)?;
         }
     }
-
-    fn begin(&mut self, connection: u32, subscribe: Vec<u8>) {
-        self.connection = connection;
-        self.subscribe = Some(subscribe);
-        self.seen.fill(false);
-        self.got = 0;
-        self.wake = Some(connection);
-    }
-
-    /// Counts and times a message; `None` where it is not one of ours.
-    fn judge(&mut self, connection: u32, publish: Publish<'_>, now: u64) -> Option<()> {
-        let stamp = Stamp::read(publish.payload)?;
-        // A retained message is delivered with the lower of the two qualities.
-        if publish.qos != self.qos.min(1) || publish.payload.len() != self.payload {
-            return None;
-        }
-        let seen = self.seen.get_mut(usize::try_from(stamp.sequence).ok()?)?;
-        if connection != self.connection {
-            return None;
-        }
-        if std::mem::replace(seen, true) {
-            self.duplicated += 1;
-            return Some(());
-        }
-        self.got += 1;
-        self.last = now;
-        let micros = now.saturating_sub(self.since) / 1000;
-        self.latency.saturating_record(micros);
-        Some(())
-    }
-}
-
-impl Handler for Replay {
-    fn ready(&mut self, connection: u32, receive_maximum: u16, _now: u64) {
-        if connection == RETAINER {
-            self.retainer.limit_in_flight(receive_maximum);
-        }
-    }
-
-    fn receive(
-        &mut self,
-        connection: u32,
-        bytes: &[u8],
-        now: u64,
-        out: &mut Vec<u8>,
-    ) -> Result<usize, Fault> {
-        if connection == RETAINER {
-            self.wake = Some(RETAINER);
-            return self.retainer.receive(bytes);
-        }
-        let mut taken = 0;
-        while let Some((packet, size)) = next_packet(&bytes[taken..], self.v5)? {
-            taken += size;
-            match packet {
-                Packet::Publish(publish) => {
-                    if publish.qos > 0 {
-                        out.extend_from_slice(&acknowledge(0x40, publish.packet_id));
-                    }
-                    if self.judge(connection, publish, now).is_none() {
-                        self.stray += 1;
-                    }
-                }
-                Packet::Other { first: 0x90, body } => {
-                    let code = body.last().copied().ok_or(Fault::Malformed)?;
-                    if code != self.qos {
-                        return Err(Fault::SubscriptionRefused(code));
-                    }
-                }
-                Packet::Other { first, .. } => return Err(Fault::Unexpected(first)),
-            }
-        }
-        Ok(taken)
-    }
-
-    fn flushed(&mut self, connection: u32) {
-        self.wake = Some(connection);
-    }
-
-    fn next_sender(&mut self, now: u64) -> Option<u32> {
-        if self.again.is_some_and(|at| at < now) {
-            self.again = None;
-            return Some(RETAINER);
-        }
-        self.wake.take()
-    }
-
-    fn fill(&mut self, connection: u32, now: u64, out: &mut Vec<u8>) {
-        if connection == RETAINER {
-            let before = self.retainer.sent();
-            self.retainer.fill(now, out);
-            if self.retainer.sent() != before {
-                self.again = Some(now);
-            }
-        } else if let Some(subscribe) = self.subscribe.take() {
-            out.extend(subscribe);
-            self.since = now;
-            self.last = now;
-        }
-    }
-
-    fn next_due(&self) -> Option<u64> {
-        self.again
-    }
+    replay.begin_to_remove(owner);
+    let is_done = |replay: &Replay| replay.remover.as_ref().is_some_and(Remover::is_done);
+    let show = |done| progress.show(|| format!("{done} of {} taken away", plan.topics));
+    work(plan, engine, replay, show, |replay| {
+        let sent = replay.remover.as_ref().map_or(0, Remover::sent);
+        (!is_done(replay)).then_some(sent)
+    })?;
+    Ok(is_done(replay))
 }

@@ -46,6 +46,19 @@ pub enum Welcome {
     HangUp,
 }
 
+/// What a publisher hears of one message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It is acknowledged, where its quality asks for it.
+    Acknowledge,
+    /// It is acknowledged with this reason (MQTT 5.0), and kept from everybody.
+    Refuse(u8),
+    /// Nothing; it is delivered all the same.
+    Silence,
+    /// Its connection is closed instead, and nobody gets it.
+    HangUp,
+}
+
 /// How the broker answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Manners {
@@ -53,15 +66,15 @@ pub struct Manners {
     pub script: Script,
     /// What happens to clients, by their number.
     pub welcome: fn(u32) -> Welcome,
-    /// Whether publications are acknowledged.
-    pub acknowledges: bool,
+    /// What publishers hear, by the message's number.
+    pub answer: fn(u64) -> Answer,
 }
 
 /// A broker without fault.
 pub const GOOD: Manners = Manners {
     script: |_, _| Action::Deliver,
     welcome: |_| Welcome::Accept,
-    acknowledges: true,
+    answer: |_| Answer::Acknowledge,
 };
 
 struct Subscriber {
@@ -140,6 +153,7 @@ impl Connection {
                 5 => self.answer(0x62, &body)?,
                 6 => self.answer(0x70, &body)?,
                 8 => self.subscribe(&body)?,
+                12 => self.stream.write_all(&[0xd0, 0])?,
                 14 => return Ok(()),
                 _ => {}
             }
@@ -215,14 +229,28 @@ impl Connection {
         let topic = string(body);
         let mut rest = &body[2 + topic.len()..];
         let qos = (first >> 1) & 3;
+        let packet_id = rest;
         if qos > 0 {
-            if self.manners.acknowledges {
-                let kind = if qos == 1 { 0x40 } else { 0x50 };
-                self.stream.write_all(&packet(kind, &rest[..2]))?;
-            }
             rest = &rest[2..];
         }
         let payload = if self.v5 { &rest[1..] } else { rest };
+        // What takes a retained message away has no number.
+        let answer = match payload {
+            [] => Answer::Acknowledge,
+            _ => (self.manners.answer)(sequence(payload)),
+        };
+        let kind = if qos == 1 { 0x40 } else { 0x50 };
+        match answer {
+            Answer::Acknowledge if qos > 0 => {
+                self.stream.write_all(&packet(kind, &packet_id[..2]))?;
+            }
+            Answer::Acknowledge | Answer::Silence => {}
+            Answer::Refuse(reason) => {
+                let body = [packet_id[0], packet_id[1], reason];
+                return self.stream.write_all(&packet(kind, &body));
+            }
+            Answer::HangUp => return self.stream.shutdown(Shutdown::Both),
+        }
         let retains = first & 1 == 1;
         let mut subscribers = self.subscribers.lock().expect("no thread panics");
         if retains {

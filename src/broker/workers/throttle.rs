@@ -95,7 +95,7 @@ impl Table {
 
 fn decayed(cell: u64, second: u64) -> u64 {
     let halvings = second.saturating_sub(cell >> 32) / HALF_LIFE;
-    u64::from(cell as u32)
+    (cell & u64::from(u32::MAX))
         .checked_shr(u32::try_from(halvings).unwrap_or(u32::MAX))
         .unwrap_or(0)
 }
@@ -153,7 +153,6 @@ impl Throttle {
             Peer::Internet(address) => match address.ip().to_canonical() {
                 IpAddr::V4(address) => u64::from(address.to_bits()),
                 // Whoever has one address of a /64 has all of them.
-                #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
                 IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
             },
             Peer::Unix(process) => u64::from(process.user),

@@ -7,14 +7,17 @@ use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use super::property::{Properties, PropertyValues};
 use super::raw::RawConnection;
+use super::transport::Layers;
 use super::url::Url;
 use crate::cli::failure::Failure;
 use crate::protocol::{
     Connect, Disconnect, ProtocolVersion, PublishProperties, QoS, ReasonCode, TopicName, Will,
 };
+use crate::transport::client::Connector;
 
 /// Seconds between packets where `-k` says nothing, as mosquitto's clients have it.
 const KEEP_ALIVE: u16 = 60;
@@ -30,6 +33,10 @@ const NEVER: u32 = u32::MAX;
 pub(crate) struct ConnectionSettings {
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Instead of host and port.
+    pub(crate) unix: Option<PathBuf>,
+    /// TLS and WebSocket.
+    pub(crate) connector: Connector,
     /// The address to connect from.
     pub(crate) bind: Option<String>,
     pub(crate) version: ProtocolVersion,
@@ -101,10 +108,17 @@ impl ConnectionSettings {
             &client_id,
         )?;
         let port = raw.port.as_deref().or_else(|| url.as_ref()?.port);
+        let port = port.map(check_port).transpose()?;
         let host = raw.host.or_else(|| Some(url.as_ref()?.host.to_owned()));
+        let host = host.unwrap_or_else(|| "localhost".to_owned());
+        let layers = Layers::new(raw.transport, url.as_ref().map(|url| url.scheme), port);
+        let port = port.unwrap_or_else(|| layers.default_port());
+        let (connector, unix) = layers.check(&host, port, version)?;
         let settings = Self {
-            host: host.unwrap_or_else(|| "localhost".to_owned()),
-            port: port.map_or(Ok(1883), check_port)?,
+            host,
+            port,
+            unix,
+            connector,
             bind: raw.bind,
             version,
             client_id,

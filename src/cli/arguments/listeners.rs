@@ -59,9 +59,13 @@ pub(in crate::cli) struct RawListeners {
     /// Path that WebSocket clients ask for [default: any]
     #[arg(long, value_name = "PATH")]
     ws_path: Option<String>,
-    /// Origin whose pages may connect, such as https://example.org; may be repeated
-    /// [default: any]
-    #[arg(long, value_name = "ORIGIN")]
+    // Written as an attribute: rustdoc would want a link.
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        help = "Origin whose pages may connect, such as https://example.org; may be repeated \
+                [default: any]"
+    )]
     ws_origin: Vec<String>,
     /// Serve a page at / to try the broker from a browser
     #[arg(long)]

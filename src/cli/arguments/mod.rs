@@ -19,6 +19,7 @@ mod serve;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod url;
 
 use std::ffi::OsString;

@@ -5,6 +5,7 @@
 //! last one given counts. Lives on the main thread; never decides anything.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -62,11 +63,50 @@ pub(super) struct RawServe {
 }
 
 #[derive(Args, Debug, Default)]
+pub(super) struct RawTransport {
+    /// Connect to a Unix domain socket
+    #[arg(long, value_name = "PATH")]
+    pub(super) unix: Option<PathBuf>,
+    /// Speak TLS; so do all options of certificates and port 8883 [default port: 8883]
+    #[arg(long)]
+    pub(super) tls: bool,
+    /// Certificates of trusted authorities, PEM [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(super) cafile: Option<PathBuf>,
+    /// A directory of such files
+    #[arg(long, value_name = "DIR")]
+    pub(super) capath: Option<PathBuf>,
+    /// The system's trusted authorities, also beside --cafile
+    #[arg(long)]
+    pub(super) tls_use_os_certs: bool,
+    /// Our certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) cert: Option<PathBuf>,
+    /// The key of our certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: Option<PathBuf>,
+    /// Do not compare the host's name with its certificate
+    #[arg(long)]
+    pub(super) insecure: bool,
+    /// Protocol to offer in the TLS handshake (ALPN)
+    #[arg(long, value_name = "PROTOCOL")]
+    pub(super) tls_alpn: Option<String>,
+    /// Speak WebSocket [default port: 8083, with TLS 8084]
+    #[arg(long)]
+    pub(super) ws: bool,
+    /// Path of the WebSocket [default: /mqtt]
+    #[arg(long, value_name = "PATH")]
+    pub(super) ws_path: Option<String>,
+}
+
+#[derive(Args, Debug, Default)]
 pub(super) struct RawConnection {
+    #[command(flatten)]
+    pub(super) transport: RawTransport,
     /// Host to connect to [default: localhost]
     #[arg(short = 'h', long, allow_hyphen_values = true)]
     pub(super) host: Option<String>,
-    /// Port to connect to [default: 1883]
+    /// Port to connect to [default: 1883, with TLS 8883]
     #[arg(short, long, allow_hyphen_values = true)]
     pub(super) port: Option<String>,
     /// Address to connect from
@@ -78,7 +118,7 @@ pub(super) struct RawConnection {
         long,
         allow_hyphen_values = true,
         help = "User, password, host, port and topic as \
-                mqtt://[username[:password]@]host[:port]/topic"
+                mqtt://[username[:password]@]host[:port]/topic; also mqtts, ws, wss"
     )]
     pub(super) url: Option<String>,
     /// User name

@@ -386,3 +386,49 @@ fn help_and_version_go_to_standard_output() {
         }
     }
 }
+
+#[test]
+fn ports_follow_the_transport() {
+    // The system's authorities are not there on every machine.
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for (words, port) in [
+        ("", 1883),
+        ("--ws", 8083),
+        ("-L mqtt://h/t", 1883),
+        ("-L ws://h/t", 8083),
+        ("-L ws://h:9/t", 9),
+        ("--unix /tmp/socket", 1883),
+    ] {
+        let words = format!("-t t -m m {words}");
+        assert_eq!(publish(&words).connection.port, port, "{words}");
+    }
+    for words in [
+        "--tls",
+        "-p 8883",
+        "-L mqtts://h/t",
+        "-L wss://h/t",
+        "--insecure",
+    ] {
+        // TLS is meant: the file is looked into, and holds no certificate.
+        let failure = failure(&format!("pub -t t -m m {words} --cafile {authority}"));
+        assert!(
+            failure.message.contains("holds no certificate"),
+            "{}",
+            failure.message
+        );
+    }
+    for (words, part) in [
+        ("--cafile /nowhere", "/nowhere: No such file"),
+        ("--cert /nowhere", "Both certfile and keyfile"),
+        ("--ws-path /mqtt", "--ws-path needs --ws"),
+        ("--ws --ws-path mqtt", "must begin with /"),
+        ("-L http://h/t", "wss://"),
+    ] {
+        let failure = failure(&format!("pub -t t -m m {words}"));
+        assert!(
+            failure.message.contains(part),
+            "{words}: {}",
+            failure.message
+        );
+    }
+}

@@ -1,12 +1,22 @@
-//! `-L mqtt://[username[:password]@]host[:port]/topic`.
+//! `-L mqtt://[username[:password]@]host[:port]/topic`, or with `mqtts`, `ws`, `wss`.
 //!
 //! Owns nothing. Pure text work on the main thread; never resolves a name.
 
 use crate::cli::failure::Failure;
 
+/// The transport that a URL names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Mqtt,
+    Mqtts,
+    Ws,
+    Wss,
+}
+
 /// The parts of a URL, as far as it has them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Url<'a> {
+    pub(super) scheme: Scheme,
     pub(super) username: Option<&'a str>,
     pub(super) password: Option<&'a str>,
     pub(super) host: &'a str,
@@ -17,9 +27,18 @@ pub(super) struct Url<'a> {
 impl<'a> Url<'a> {
     /// Takes a URL apart as mosquitto does: nothing is percent-decoded.
     pub(super) fn parse(text: &'a str) -> Result<Self, Failure> {
-        let Some(rest) = text.strip_prefix("mqtt://") else {
+        let known = [
+            ("mqtt://", Scheme::Mqtt),
+            ("mqtts://", Scheme::Mqtts),
+            ("ws://", Scheme::Ws),
+            ("wss://", Scheme::Wss),
+        ];
+        let found = known
+            .iter()
+            .find_map(|(prefix, scheme)| Some((text.strip_prefix(prefix)?, *scheme)));
+        let Some((rest, scheme)) = found else {
             return Err(Failure::usage(
-                "unsupported URL scheme, only mqtt:// is supported.",
+                "unsupported URL scheme, choose mqtt://, mqtts://, ws:// or wss://.",
             ));
         };
         let Some((authority, topic)) = rest.split_once('/') else {
@@ -52,6 +71,7 @@ impl<'a> Url<'a> {
             ));
         }
         Ok(Self {
+            scheme,
             username,
             password,
             host,
@@ -73,6 +93,11 @@ mod tests {
         assert_eq!(
             (url.host, url.port, url.topic),
             ("::1", Some("1884"), "a/b")
+        );
+        let url = Url::parse("wss://host/t").expect("a good URL");
+        assert_eq!(
+            (url.scheme, url.host, url.topic),
+            (Scheme::Wss, "host", "t")
         );
         let url = Url::parse("mqtt://host/#").expect("a good URL");
         assert_eq!((url.username, url.password), (None, None));

@@ -541,7 +541,14 @@ fn enhanced_authentication_goes_back_and_forth_until_it_is_done() {
 
 #[test]
 fn an_exchange_that_breaks_its_rules_ends() {
-    let cases: [(&str, &[u8], Option<(ReasonCode, &str)>, ReasonCode); 5] = [
+    /// Method and data of CONNECT, reason and method of AUTH, how it ends.
+    type Case = (
+        &'static str,
+        &'static [u8],
+        Option<(ReasonCode, &'static str)>,
+        ReasonCode,
+    );
+    let cases: [Case; 5] = [
         ("UNKNOWN", b"one", None, ReasonCode::BadAuthenticationMethod),
         ("COUNT", b"wrong", None, ReasonCode::NotAuthorized),
         (

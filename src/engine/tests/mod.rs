@@ -9,6 +9,8 @@ mod bounds;
 mod cuts;
 mod expiry;
 mod hooks;
+mod hooks_cost;
+mod multitudes;
 mod questions;
 mod replays;
 mod rules;

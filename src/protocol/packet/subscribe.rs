@@ -151,22 +151,25 @@ impl<'a> Subscribe<'a> {
         if version.has_properties() {
             subscribe.read_properties(reader.property_block()?)?;
         }
-        while !reader.is_empty() {
-            let filter = TopicFilter::parse(reader.string()?)?;
-            let options = SubscriptionOptions::decode(version, reader.u8()?)?;
-            // [MQTT-3.8.3-4]
-            if options.no_local && filter.share().is_some() {
-                return Err(DecodeError::NoLocalOnSharedSubscription);
-            }
-            subscribe
-                .filters
-                .push(SubscriptionRequest { filter, options });
+        for request in requests(version, reader.rest()) {
+            subscribe.filters.push(request?);
         }
         // [MQTT-3.8.3-2]
         if subscribe.filters.is_empty() {
             return Err(DecodeError::NoTopicFilter);
         }
         Ok(subscribe)
+    }
+
+    /// Reads the requests at the end of the body of a SUBSCRIBE of which everything
+    /// before `from` is known already, one by one; each takes
+    /// [`SubscriptionRequest::encoded_len`] bytes.
+    pub fn requests_from(
+        version: ProtocolVersion,
+        body: &'a [u8],
+        from: usize,
+    ) -> impl Iterator<Item = Result<SubscriptionRequest<'a>, DecodeError>> + use<'a> {
+        requests(version, body.get(from..).unwrap_or_default())
     }
 
     fn read_properties(&mut self, block: &'a [u8]) -> Result<(), DecodeError> {
@@ -216,6 +219,36 @@ impl<'a> Subscribe<'a> {
             Ok(())
         })
     }
+}
+
+impl SubscriptionRequest<'_> {
+    /// Bytes that it takes in a packet.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        size_of::<u16>() + self.filter.as_str().len() + size_of::<u8>()
+    }
+}
+
+/// Requests one after the other, as far as they go.
+fn requests(
+    version: ProtocolVersion,
+    bytes: &[u8],
+) -> impl Iterator<Item = Result<SubscriptionRequest<'_>, DecodeError>> {
+    let mut reader = Reader::new(bytes);
+    core::iter::from_fn(move || (!reader.is_empty()).then(|| request(version, &mut reader)))
+}
+
+fn request<'a>(
+    version: ProtocolVersion,
+    reader: &mut Reader<'a>,
+) -> Result<SubscriptionRequest<'a>, DecodeError> {
+    let filter = TopicFilter::parse(reader.string()?)?;
+    let options = SubscriptionOptions::decode(version, reader.u8()?)?;
+    // [MQTT-3.8.3-4]
+    if options.no_local && filter.share().is_some() {
+        return Err(DecodeError::NoLocalOnSharedSubscription);
+    }
+    Ok(SubscriptionRequest { filter, options })
 }
 
 /// SUBACK.

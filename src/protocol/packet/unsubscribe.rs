@@ -37,10 +37,7 @@ impl<'a> Unsubscribe<'a> {
         } else {
             UserProperties::EMPTY
         };
-        let mut filters = SmallVec::new();
-        while !reader.is_empty() {
-            filters.push(TopicFilter::parse(reader.string()?)?);
-        }
+        let filters = filters(reader.rest()).collect::<Result<SmallVec<_>, _>>()?;
         // [MQTT-3.10.3-2]
         if filters.is_empty() {
             return Err(DecodeError::NoTopicFilter);
@@ -50,6 +47,15 @@ impl<'a> Unsubscribe<'a> {
             user_properties,
             filters,
         })
+    }
+
+    /// Reads the filters at the end of the body of an UNSUBSCRIBE of which everything
+    /// before `from` is known already, one by one; each takes two bytes and its own.
+    pub fn filters_from(
+        body: &'a [u8],
+        from: usize,
+    ) -> impl Iterator<Item = Result<TopicFilter<'a>, DecodeError>> + use<'a> {
+        filters(body.get(from..).unwrap_or_default())
     }
 
     /// Appends the packet to `out`, which is as it was before when that fails.
@@ -70,6 +76,14 @@ impl<'a> Unsubscribe<'a> {
                 .try_for_each(|&filter| write_filter(body, filter))
         })
     }
+}
+
+/// Filters one after the other, as far as they go.
+fn filters(bytes: &[u8]) -> impl Iterator<Item = Result<TopicFilter<'_>, DecodeError>> {
+    let mut reader = Reader::new(bytes);
+    core::iter::from_fn(move || {
+        (!reader.is_empty()).then(|| Ok(TopicFilter::parse(reader.string()?)?))
+    })
 }
 
 fn read_user_properties(block: &[u8]) -> Result<UserProperties<'_>, DecodeError> {

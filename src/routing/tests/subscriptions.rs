@@ -121,6 +121,7 @@ fn agree(operations: Vec<Operation>) -> Result<(), TestCaseError> {
     prop_assert!(index.is_empty());
     prop_assert_eq!(index.filters(), 0);
     prop_assert_eq!(index.index_sizes(), [0; 4], "nothing is left behind");
+    prop_assert_eq!(index.shapes(), 0);
     Ok(())
 }
 
@@ -277,4 +278,33 @@ fn kept_lists_stay_within_their_bounds() {
             "{lists} lists, {bytes} bytes"
         );
     }
+}
+
+#[test]
+fn no_topic_matches_more_wildcard_filters_than_there_are_shapes() {
+    let mut index = Subscriptions::new(hasher());
+    let mut shapes = Vec::new();
+    // Many filters of few shapes, which nothing keeps from being many.
+    for number in 0..100 {
+        for text in [
+            format!("{number}/+"),
+            format!("+/{number}"),
+            format!("{number}/#"),
+        ] {
+            assert!(index.has_room_for(filter(&text), 3));
+            index.insert(filter(&text), 1, options(QoS::AtMostOnce), None);
+            shapes.push(text);
+        }
+    }
+    assert_eq!(index.shapes(), 3);
+    for other in ["+", "#", "+/+", "+/#", "a/+/b", "a/b/+", "a/b/#"] {
+        assert!(!index.has_room_for(filter(other), 3), "{other}");
+    }
+    assert!(index.has_room_for(filter("exact/topic"), 3));
+    assert!(delivered(&mut index, "7/8", None).len() <= 3);
+    for text in shapes.iter().filter(|text| text.ends_with('#')) {
+        index.remove(filter(text), 1);
+    }
+    assert_eq!(index.shapes(), 2);
+    assert!(index.has_room_for(filter("+"), 3));
 }

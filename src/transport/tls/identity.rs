@@ -54,6 +54,10 @@ pub(in crate::transport) fn identity(
 }
 
 /// The host names that a server certificate is for, `*.example.com` among them.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other kinds of names are no host names"
+)]
 pub(super) fn host_names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok(certificate) = Certificate::from_der(certificate) else {
         return Vec::new();
@@ -77,6 +81,10 @@ fn alternative_names(certificate: &Certificate) -> Vec<GeneralName> {
         .map_or_else(Vec::new, |(_, names)| names.0)
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other kinds of names are not for people"
+)]
 fn named(name: &GeneralName) -> Option<Box<str>> {
     match name {
         GeneralName::Rfc822Name(name) | GeneralName::DnsName(name) => printable(name.as_str()),

@@ -14,4 +14,5 @@ pub use pem::{Document, TlsError};
 pub use server::{ClientCertificates, ServerCertificate, TlsServer, TlsSettings};
 
 pub(super) use identity::identity;
+pub(super) use pem::{certificates, private_key, unusable as unusable_certificate};
 pub(super) use session::{Inner, Session};

@@ -5,6 +5,7 @@
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::{CertificateError, Error};
 
 /// A file that was read.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,12 +34,25 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    pub(super) fn new(name: &str, reason: impl Into<String>) -> Self {
+    pub(in crate::transport) fn new(name: &str, reason: impl Into<String>) -> Self {
         Self {
             name: name.to_owned(),
             reason: reason.into(),
         }
     }
+}
+
+/// What rustls has against a certificate, in words that help.
+pub(in crate::transport) fn unusable(error: &Error) -> String {
+    // The commonest one: `openssl x509 -req` without extensions makes version 1.
+    if matches!(error, Error::InvalidCertificate(CertificateError::Other(_)))
+        && error.to_string().contains("UnsupportedCertVersion")
+    {
+        return "the certificate is of X.509 version 1; make one of version 3 \
+                (openssl x509 -req with -extfile, subjectAltName in it)"
+            .to_owned();
+    }
+    error.to_string()
 }
 
 fn broken(document: &Document, error: &pem::Error) -> TlsError {
@@ -56,7 +70,9 @@ fn every<T: PemObject>(document: &Document, nothing: &str) -> Result<Vec<T>, Tls
 }
 
 /// All certificates, at least one.
-pub(super) fn certificates(document: &Document) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(in crate::transport) fn certificates(
+    document: &Document,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     every(
         document,
         "holds no certificate; it must begin with -----BEGIN CERTIFICATE-----",
@@ -74,7 +90,9 @@ pub(super) fn revocation_lists(
 }
 
 /// The first private key.
-pub(super) fn private_key(document: &Document) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(in crate::transport) fn private_key(
+    document: &Document,
+) -> Result<PrivateKeyDer<'static>, TlsError> {
     match PrivateKeyDer::from_pem_slice(&document.bytes) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => {

@@ -20,7 +20,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::identity::{UserNameFrom, host_names};
-use super::pem::{Document, TlsError, certificates, private_key, revocation_lists};
+use super::pem::{Document, TlsError, certificates, private_key, revocation_lists, unusable};
 use super::session::Session;
 
 /// Tickets that a TLS 1.3 client gets for its next connections. One is enough for
@@ -164,7 +164,10 @@ fn verifier(
     for document in &clients.authorities {
         for certificate in certificates(document)? {
             roots.add(certificate).map_err(|error| {
-                TlsError::new(&document.name, format!("no usable CA certificate: {error}"))
+                TlsError::new(
+                    &document.name,
+                    format!("no usable CA certificate: {}", unusable(&error)),
+                )
             })?;
         }
     }
@@ -272,7 +275,7 @@ fn certified_key(
         )),
         Err(error) => Err(TlsError::new(
             &certificate.chain.name,
-            format!("no usable certificate: {error}"),
+            format!("no usable certificate: {}", unusable(&error)),
         )),
     }
 }

@@ -194,7 +194,7 @@ impl<M: Machine> Session<M> {
                 // Early data is never offered.
                 Ok(_) => return Err(TransportError::NotOpen),
                 Err(error) => {
-                    self.alert(&mut buffer[used..]);
+                    self.alert();
                     return Err(error.into());
                 }
             }
@@ -210,16 +210,15 @@ impl<M: Machine> Session<M> {
     }
 
     /// After an error: moves the alert that rustls has for the peer to the output.
-    fn alert(&mut self, buffer: &mut [u8]) {
-        let mut used = 0;
-        // rustls must not be asked again without the bytes that it has looked at.
+    ///
+    /// Only what is already written is asked for: rustls must neither look at
+    /// the offending bytes again (it asserts that there is one fatal alert) nor be
+    /// asked later without the bytes before them.
+    fn alert(&mut self) {
         self.closed = true;
-        loop {
-            let UnbufferedStatus { discard, state } = self.machine.process(&mut buffer[used..]);
-            used += discard;
-            match state {
+        while self.machine.common().wants_write() {
+            match self.machine.process(&mut []).state {
                 Ok(ConnectionState::EncodeTlsData(encode)) => push_record(encode, &mut self.output),
-                Ok(ConnectionState::TransmitTlsData(transmit)) => transmit.done(),
                 _ => return,
             }
         }
@@ -277,6 +276,10 @@ impl<M: Machine> Session<M> {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "whatever else the state is, it is not the one to write in"
+    )]
     fn write(
         &mut self,
         wire: &mut Vec<u8>,

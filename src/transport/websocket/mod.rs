@@ -21,7 +21,6 @@ use super::trusted::TrustedPeers;
 use crate::peer::Peer;
 use handshake::RequestReader;
 
-#[cfg(test)]
 pub(super) use answer::accept_value;
 
 /// How a listener speaks WebSocket.

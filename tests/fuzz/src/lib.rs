@@ -5,11 +5,14 @@
 //! (`fuzz_targets`) and the replay of their corpora (`tests/fuzz_corpus.rs`).
 //! Pure: no I/O, no clock, and the same bytes make the same run.
 
+pub mod cuts;
 pub mod decode;
 pub mod filters;
+pub mod frames;
 pub mod input;
 pub mod judge;
 pub mod naive;
+pub mod openings;
 pub mod packets;
 pub mod retained;
 pub mod round_trip;

@@ -1,15 +1,18 @@
 // MQTT.js as a foreign client: what an application does with a broker, end to end.
 //
-// Usage: scenarios.js HOST PORT VERSION PREFIX   (VERSION: 3.1, 3.1.1 or 5.0)
+// Usage: scenarios.js HOST PORT VERSION PREFIX [TRANSPORT [CAFILE]]
+//
+// VERSION is 3.1, 3.1.1 or 5.0, TRANSPORT tcp, tls, ws or wss.
 //
 // Prints `ok NAME` or `FAILED NAME: why` for each scenario and ends with 1 if one
 // failed. PREFIX starts every topic and client id, so that runs may share a broker.
 // Nothing sleeps: everything waits for an event with a deadline.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import mqtt from "mqtt";
 
-const [host, port, version, prefix] = process.argv.slice(2);
+const [host, port, version, prefix, transport = "tcp", cafile] = process.argv.slice(2);
 const v5 = version === "5.0";
 const protocol = {
   "3.1": { protocolId: "MQIsdp", protocolVersion: 3 },
@@ -60,6 +63,9 @@ class Client {
     client.mqtt = mqtt.connect({
       host,
       port: Number(port),
+      protocol: { tcp: "mqtt", tls: "mqtts" }[transport] ?? transport,
+      ...(transport.startsWith("ws") ? { path: "/mqtt" } : {}),
+      ...(cafile ? { ca: [readFileSync(cafile)] } : {}),
       ...protocol,
       clientId: clientId(name),
       clean,

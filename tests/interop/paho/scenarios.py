@@ -1,6 +1,8 @@
 """paho-mqtt as a foreign client: what an application does with a broker, end to end.
 
-Usage: scenarios.py HOST PORT VERSION PREFIX   (VERSION: 3.1, 3.1.1 or 5.0)
+Usage: scenarios.py HOST PORT VERSION PREFIX [TRANSPORT [CAFILE]]
+
+VERSION is 3.1, 3.1.1 or 5.0, TRANSPORT tcp, tls, ws, wss or unix (HOST is the path).
 
 Prints `ok NAME` or `FAILED NAME: why` for each scenario and ends with 1 if one
 failed. PREFIX starts every topic and client id, so that runs may share a broker.
@@ -19,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 HOST, PORT, VERSION, PREFIX = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+TRANSPORT, CAFILE = (sys.argv[5:] + ["tcp", None][len(sys.argv[5:]) :])[:2]
 PROTOCOL = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311, "5.0": mqtt.MQTTv5}[VERSION]
 V5 = PROTOCOL == mqtt.MQTTv5
 DEADLINE = 20
@@ -47,8 +50,11 @@ class Client:
             client_id=client_id(name),
             protocol=PROTOCOL,
             reconnect_on_failure=False,
+            transport={"ws": "websockets", "wss": "websockets", "unix": "unix"}.get(TRANSPORT, "tcp"),
             **extra,
         )
+        if CAFILE:
+            self.mqtt.tls_set(ca_certs=CAFILE)
         self.mqtt.max_inflight_messages_set(20)
         self.mqtt.on_connect = lambda c, u, flags, reason, p: self._connected.put((flags, reason))
         self.mqtt.on_subscribe = lambda c, u, mid, reasons, p: self._subscribed.put((mid, reasons))
@@ -112,7 +118,9 @@ class Client:
 
     def break_off(self):
         """Ends without DISCONNECT, as a crash would."""
-        self.mqtt.socket().shutdown(2)
+        below = self.mqtt.socket()
+        # paho's own wrapper of WebSocket has no shutdown.
+        getattr(below, "_socket", below).shutdown(2)
         self.ended.get(timeout=DEADLINE)
         self.mqtt.loop_stop()
 

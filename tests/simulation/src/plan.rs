@@ -100,7 +100,15 @@ features! {
     SmallLanes,
     /// A visit handles a few packets.
     SmallVisits,
+    /// SUBSCRIBE and UNSUBSCRIBE with several filters.
+    LongRequests,
+    /// A visit and a pass do the work of a few deliveries.
+    SmallBudgets,
 }
+
+/// Features that came when there were seeds worth keeping: they are decided apart, and
+/// all else of a seed stays as it was.
+pub const LATER: &[Feature] = &[Feature::LongRequests, Feature::SmallBudgets];
 
 /// Which features a run has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -175,8 +183,15 @@ impl Plan {
         // Some runs have nearly everything on, some nearly nothing.
         let chance = *random.pick(&[20, 40, 50, 60, 80]);
         let mut features = Features::default();
-        for &feature in Feature::ALL {
+        let early = |feature: &&Feature| !LATER.contains(feature);
+        for &feature in Feature::ALL.iter().filter(early) {
             if random.percent(chance) {
+                features = features.with(feature);
+            }
+        }
+        let mut later = Random::new(seed ^ 0x6c61_7465_72);
+        for &feature in LATER {
+            if later.percent(chance) {
                 features = features.with(feature);
             }
         }
@@ -221,6 +236,10 @@ impl Plan {
         if self.has(Feature::SmallVisits) {
             limits.packets_per_visit = *random.pick(&[1, 3]);
             limits.retained_steps_per_visit = *random.pick(&[1, 2, 5]);
+        }
+        if self.has(Feature::SmallBudgets) {
+            limits.deliveries_per_visit = *random.pick(&[1, 20, 60, 200]);
+            limits.deliveries_per_pass = *random.pick(&[1, 30, 100]);
         }
         limits
     }

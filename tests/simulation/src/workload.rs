@@ -253,6 +253,10 @@ impl World {
         if known && !self.has(Feature::Resubscribe) {
             return;
         }
+        if self.clients[client].role == Role::Ordinary && self.strikes(Feature::LongRequests, 40) {
+            self.subscribe_to_several(client, filter);
+            return;
+        }
         let worker = filter.starts_with("$share/");
         if worker && self.random.percent(80) {
             return;
@@ -274,11 +278,70 @@ impl World {
         qos
     }
 
+    fn subscribe_to_several(&mut self, client: usize, first: String) {
+        let mut filters = vec![first];
+        for _ in 0..self.random.between(1, 8) {
+            let filter = topics::filter(&mut self.random, &self.plan);
+            let known = self
+                .history
+                .subscriptions
+                .iter()
+                .any(|s| s.client == client && s.filter == filter && s.ending.is_none());
+            if !filters.contains(&filter) && (!known || self.has(Feature::Resubscribe)) {
+                filters.push(filter);
+            }
+        }
+        let wishes: Vec<_> = filters
+            .into_iter()
+            .map(|filter| (filter, self.choose_qos()))
+            .collect();
+        self.subscribe_to_all(client, &wishes);
+    }
+
     /// Sends SUBSCRIBE with one filter and options as the run has them.
     pub fn subscribe_to(&mut self, client: usize, filter: &str, qos: QoS) {
-        let Some(stream) = self.clients[client].stream else {
+        self.subscribe_to_all(client, &[(filter.to_owned(), qos)]);
+    }
+
+    fn subscribe_to_all(&mut self, client: usize, wishes: &[(String, QoS)]) {
+        if self.clients[client].stream.is_none() {
             return;
+        }
+        let mut entries = Vec::new();
+        let mut identifier = None;
+        let mut requests = Vec::new();
+        for (filter, qos) in wishes {
+            let options = self.note_wish(client, filter, *qos, &mut identifier);
+            let entry = self.history.subscriptions.len() - 1;
+            entries.push(entry);
+            let filter = TopicFilter::parse(filter).expect("a valid filter");
+            requests.push(SubscriptionRequest { filter, options });
+        }
+        let packet_id = self.clients[client].fresh_id();
+        let subscribe = Subscribe {
+            packet_id: PacketId::new(packet_id).expect("not zero"),
+            subscription_id: identifier.flatten().and_then(NonZeroU32::new),
+            user_properties: UserProperties::default(),
+            filters: requests.into_iter().collect(),
         };
+        self.clients[client].requests.insert(packet_id);
+        self.send(
+            client,
+            &Packet::Subscribe(subscribe),
+            Sent::Subscribe { packet_id, entries },
+        );
+    }
+
+    /// Notes one filter of a SUBSCRIBE and decides its options; the packet's identifier
+    /// is decided with the first.
+    fn note_wish(
+        &mut self,
+        client: usize,
+        filter: &str,
+        qos: QoS,
+        identifier: &mut Option<Option<u32>>,
+    ) -> SubscriptionOptions {
+        let stream = self.clients[client].stream.unwrap_or_default();
         let version_5 = self.clients[client].version == ProtocolVersion::V5;
         let plain = matches!(self.clients[client].role, Role::Watcher | Role::Probe)
             || !version_5
@@ -286,10 +349,10 @@ impl World {
         let no_local = !plain && !filter.starts_with('$') && self.random.percent(25);
         let retain_as_published = !plain && self.random.percent(30);
         let handling = if plain { 0 } else { self.random.below(3) };
-        let identifier = (!plain && self.random.percent(50))
-            .then(|| u32::try_from(self.random.between(1, 300)).expect("small"));
-        let packet_id = self.clients[client].fresh_id();
-        let entry = self.history.subscriptions.len();
+        let identifier = *identifier.get_or_insert_with(|| {
+            (!plain && self.random.percent(50))
+                .then(|| u32::try_from(self.random.between(1, 300)).expect("small"))
+        });
         self.history.subscriptions.push(Subscription {
             client,
             stream,
@@ -306,7 +369,7 @@ impl World {
             left: false,
             ended: None,
         });
-        let options = SubscriptionOptions {
+        SubscriptionOptions {
             qos,
             no_local,
             retain_as_published,
@@ -315,23 +378,7 @@ impl World {
                 1 => RetainHandling::SendIfNew,
                 _ => RetainHandling::DoNotSend,
             },
-        };
-        let filter = TopicFilter::parse(filter).expect("a valid filter");
-        let subscribe = Subscribe {
-            packet_id: PacketId::new(packet_id).expect("not zero"),
-            subscription_id: identifier.and_then(NonZeroU32::new),
-            user_properties: UserProperties::default(),
-            filters: [SubscriptionRequest { filter, options }]
-                .into_iter()
-                .collect(),
-        };
-        self.clients[client].requests.insert(packet_id);
-        let entries = vec![entry];
-        self.send(
-            client,
-            &Packet::Subscribe(subscribe),
-            Sent::Subscribe { packet_id, entries },
-        );
+        }
     }
 
     fn unsubscribe(&mut self, client: usize) {
@@ -352,18 +399,31 @@ impl World {
         if entries.is_empty() {
             return;
         }
-        let entry = *self.random.pick(&entries);
-        let filter = self.history.subscriptions[entry].filter.clone();
+        let mut chosen = vec![*self.random.pick(&entries)];
+        if self.strikes(Feature::LongRequests, 40) {
+            for _ in 0..self.random.between(1, 4) {
+                let entry = *self.random.pick(&entries);
+                let filter = |entry: usize| &self.history.subscriptions[entry].filter;
+                if chosen.iter().all(|&other| filter(other) != filter(entry)) {
+                    chosen.push(entry);
+                }
+            }
+        }
+        let filters: Vec<String> = chosen
+            .iter()
+            .map(|&entry| self.history.subscriptions[entry].filter.clone())
+            .collect();
         let packet_id = self.clients[client].fresh_id();
+        let parsed = filters.iter().map(|filter| TopicFilter::parse(filter));
         let unsubscribe = Unsubscribe {
             packet_id: PacketId::new(packet_id).expect("not zero"),
             user_properties: UserProperties::default(),
-            filters: [TopicFilter::parse(&filter).expect("a valid filter")]
-                .into_iter()
+            filters: parsed
+                .map(|filter| filter.expect("a valid filter"))
                 .collect(),
         };
         self.clients[client].requests.insert(packet_id);
-        let entries = vec![entry];
+        let entries = chosen;
         self.send(
             client,
             &Packet::Unsubscribe(unsubscribe),

@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ringmq_simulation::alike::difference;
 use ringmq_simulation::campaign::{Campaign, report};
+use ringmq_simulation::plan::{Feature, LATER};
 use ringmq_simulation::{Plan, run};
 
-/// Seeds that found a defect once.
-const REGRESSIONS: &[u64] = &[
-    132,     // what expired between shards was delivered with no time left
-    112_792, // an UNSUBSCRIBE that came again overtook the first one's Leave
+/// Seeds that found a defect once, and which of the later features they had by then.
+const REGRESSIONS: &[(u64, &[Feature])] = &[
+    (132, &[]),     // what expired between shards was delivered with no time left
+    (112_792, &[]), // an UNSUBSCRIBE that came again overtook the first one's Leave
 ];
 
 fn number(name: &str) -> Option<u64> {
@@ -35,8 +36,11 @@ fn fresh_seeds_hold_every_property() {
 
 #[test]
 fn seeds_that_failed_once_stay_clean() {
-    for &seed in REGRESSIONS {
-        let plan = Plan::of(seed);
+    for &(seed, later) in REGRESSIONS {
+        let mut plan = Plan::of(seed);
+        for &feature in LATER.iter().filter(|feature| !later.contains(feature)) {
+            plan.features = plan.features.without(feature);
+        }
         assert!(run(&plan).violation.is_none(), "{}", report(&plan));
     }
 }

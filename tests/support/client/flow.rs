@@ -2,8 +2,6 @@
 //!
 //! Owns no state. What is sent here is right; what a test wants wrong it sends itself.
 
-use std::net::Shutdown;
-
 use super::super::wire::outgoing::{
     ack, ack_with_reason, disconnect, pingreq, subscribe, unsubscribe,
 };
@@ -165,7 +163,7 @@ impl Client {
     /// Ends the connection without a word, and waits until the broker has noticed.
     pub fn vanish(mut self) {
         // The broker may have been first.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.end_writing();
         self.read_to_end();
     }
 }

@@ -142,8 +142,9 @@ pub fn over_time(
     })
 }
 
-fn extent(series: &[Series]) -> (f64, f64) {
-    let values = series.iter().flat_map(|series| &series.points);
+/// The least and the greatest value of all points.
+pub fn extent<'a>(series: impl IntoIterator<Item = &'a Series>) -> (f64, f64) {
+    let values = series.into_iter().flat_map(|series| &series.points);
     values.fold((f64::INFINITY, 0.0), |(low, high), (_, value)| {
         (value.min(low), value.max(high))
     })
