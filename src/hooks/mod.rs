@@ -17,6 +17,11 @@
 //! | `event` | what it is told |
 //! | `question` `exchange` | answers that take time or several steps |
 //! | `chain` | several hooks in their order |
+//! | `authentication` `authorization` | the rules that come with the broker |
+//! | `http` | rules that a third party makes, asked over the network |
+//! | `token` | rules that a client brings along, signed |
+//! | `secrets` | keyed digests and comparisons |
+//! | `rule_file` `line_error` | their files, and what is wrong with them |
 //!
 //! An authenticator that asks somebody else, who may take his time:
 //!
@@ -60,15 +65,29 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "auth")]
+pub mod authentication;
+#[cfg(feature = "auth")]
+pub mod authorization;
 mod chain;
 mod client;
 mod credentials;
 mod event;
 mod exchange;
+#[cfg(feature = "auth-http")]
+pub mod http;
+#[cfg(feature = "auth")]
+pub mod line_error;
 mod outgoing;
 mod phases;
 mod question;
 mod request;
+#[cfg(feature = "auth")]
+mod rule_file;
+#[cfg(feature = "auth")]
+mod secrets;
+#[cfg(feature = "auth-jwt")]
+pub mod token;
 mod verdict;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::limits::{ANY, number};
 use super::listeners::ListenerSettings;
 use super::raw::RawServe;
+use super::rules::RulesSettings;
 use crate::broker::{Limits, Quotas};
 use crate::cli::failure::Failure;
 
@@ -22,6 +23,7 @@ pub(crate) struct ServeSettings {
     pub(crate) allow_anonymous: bool,
     /// None: as many as descriptors allow.
     pub(crate) max_connections: Option<u32>,
+    pub(crate) rules: RulesSettings,
     pub(crate) limits: Limits,
     pub(crate) quotas: Quotas,
     pub(crate) log: EnvFilter,
@@ -40,6 +42,7 @@ impl ServeSettings {
             max_connections: connections
                 .map(|text| number("--max-connections", text, &(1..=u64::from(u32::MAX))))
                 .transpose()?,
+            rules: raw.rules.check()?,
             limits: raw.limits.check()?,
             quotas: raw.quotas.check()?,
             log: check_log(&raw.log)?,
