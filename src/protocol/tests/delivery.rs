@@ -97,7 +97,7 @@ fn the_order_of_the_publisher_stays_whatever_is_left_out() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(super::random(1024))]
 
     #[test]
     fn a_delivery_is_the_publish_it_came_from(

@@ -60,7 +60,7 @@ fn plausible_body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8192))]
+    #![proptest_config(super::random(8192))]
 
     #[test]
     fn no_stream_makes_split_panic(bytes in vec(any::<u8>(), 0..40), maximum in any::<u32>()) {

@@ -14,6 +14,8 @@ mod topics;
 mod unwritable;
 mod varints;
 
+use proptest::prelude::ProptestConfig;
+
 use crate::protocol::{DecodeError, EncodeError, Packet, ProtocolVersion, Split, split};
 
 /// All versions.
@@ -22,6 +24,12 @@ const VERSIONS: [ProtocolVersion; 3] = [
     ProtocolVersion::V3_1_1,
     ProtocolVersion::V5,
 ];
+
+/// So many random cases.
+fn random(cases: u32) -> ProptestConfig {
+    // Interpreted, each takes a thousand times as long.
+    ProptestConfig::with_cases(if cfg!(miri) { 2 } else { cases })
+}
 
 /// Reads the packet that `bytes` are, all of them.
 ///

@@ -7,7 +7,7 @@ use super::{decode, encode};
 use crate::protocol::{Packet, ProtocolVersion, Split, TopicName, split};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2048))]
+    #![proptest_config(super::random(2048))]
 
     #[test]
     fn every_packet_comes_back_as_it_was((version, packet) in versioned_packet()) {

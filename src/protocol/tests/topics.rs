@@ -157,7 +157,7 @@ fn a_shared_filter_comes_apart() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8192))]
+    #![proptest_config(super::random(8192))]
 
     #[test]
     fn matching_is_what_the_book_says(

@@ -25,7 +25,8 @@ fn hasher() -> RandomState {
 /// So many random cases; a failure prints its seed and leaves no file beside the sources.
 fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig {
-        cases,
+        // Interpreted, each takes a thousand times as long.
+        cases: if cfg!(miri) { 2 } else { cases },
         failure_persistence: None,
         ..ProptestConfig::default()
     }
