@@ -3,11 +3,12 @@
 //! One test per client, protocol version and number of shards; each runs every
 //! scenario of its client and names the ones that failed. A client that is not
 //! installed is skipped loudly, or fails where `RINGMQ_REQUIRE_INTEROP=1` says that
-//! everything must be there (as `tests/run` does). Shares no code with the broker.
+//! everything must be there (as `tests/run` does); a browser always may be missing. Shares no code with the broker.
 
 #[path = "../support/authority.rs"]
 mod authority;
 mod broker;
+mod browser;
 mod foreign;
 mod mosquitto;
 #[path = "../broker/process.rs"]
