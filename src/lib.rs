@@ -20,7 +20,8 @@
 //! ```
 //!
 //! Without any cargo feature the crate is `no_std` + `alloc` and holds [`protocol`]
-//! and the sans-IO [`client`]; `broker` adds the broker, `cli` the `ringmq` binary.
+//! and the sans-IO [`client`]; `broker` adds the broker, `tls` and `websocket` what
+//! they say for its listeners and for clients, `cli` the `ringmq` binary with all of it.
 //! `src/README.md` is the map of the code.
 #![cfg_attr(not(any(test, feature = "broker")), no_std)]
 
@@ -37,6 +38,8 @@ pub mod broker;
 pub mod cli;
 #[cfg(feature = "broker")]
 pub mod engine;
+#[cfg(feature = "broker")]
+pub mod hooks;
 #[cfg(feature = "broker")]
 pub mod ids;
 #[cfg(feature = "broker")]

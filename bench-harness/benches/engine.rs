@@ -7,6 +7,7 @@
 mod cpu_time;
 mod shard;
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 
 use cpu_time::CpuTime;
@@ -142,7 +143,7 @@ fn timers(criterion: &mut Criterion<CpuTime>) {
         );
     });
     group.bench_function("arm and fire 1000 within 90 s", |bencher| {
-        let mut fired = Vec::new();
+        let mut fired = VecDeque::new();
         bencher.iter_batched(
             Timers::default,
             |mut timers| {

@@ -2,13 +2,17 @@
 //!
 //! Runs nothing.
 
+use std::ffi::OsString;
 use std::net::ToSocketAddrs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ringmq::protocol::ProtocolVersion;
+use ringmq::transport::client::Connector;
 
 use crate::compare::command::CompareArguments;
+use crate::layers::{self, Wanted, WantedTls};
 use crate::plan::Target;
 use crate::settings::Settings;
 
@@ -179,7 +183,6 @@ impl BrokerArguments {
     /// # Errors
     /// What is wrong, for people.
     pub fn target(&self) -> Result<Target, String> {
-        self.transport.check()?;
         let address = (self.host.as_str(), self.port)
             .to_socket_addrs()
             .map_err(|error| format!("--host {}: {error}", self.host))?
@@ -191,35 +194,91 @@ impl BrokerArguments {
             version,
             pid: self.pid,
             count_syscalls: self.syscalls,
+            connector: self.transport.connector(&self.host, self.port, version)?,
         })
     }
 }
 
-/// Names that are reserved, so that nobody takes a run without TLS for one with it.
-#[derive(Args, Debug)]
-struct TransportArguments {
-    /// Speak TLS (not built yet)
+/// What lies between the socket and MQTT.
+#[derive(Args, Clone, Default, Debug)]
+#[command(next_help_heading = "Transport")]
+pub struct TransportArguments {
+    /// Speak TLS
     #[arg(long)]
     tls: bool,
-    /// The certificates that TLS trusts, a PEM file (not built yet)
-    #[arg(long, value_name = "FILE")]
+    /// The authorities that TLS believes, a PEM file [default: the system's]
+    #[arg(long, value_name = "FILE", requires = "tls")]
     cafile: Option<PathBuf>,
-    /// Speak MQTT over WebSocket (not built yet)
+    /// Let the broker's certificate be for another host
+    #[arg(long, requires = "tls")]
+    insecure: bool,
+    /// Speak MQTT over WebSocket
     #[arg(long)]
     ws: bool,
+    /// The WebSocket's path
+    #[arg(long, value_name = "PATH", requires = "ws", default_value = "/mqtt")]
+    ws_path: String,
 }
 
 impl TransportArguments {
-    fn check(&self) -> Result<(), String> {
-        let given = [
-            ("--tls", self.tls),
-            ("--cafile", self.cafile.is_some()),
-            ("--ws", self.ws),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((flag, _)) => Err(format!("{flag} is not built yet: TCP only")),
-            None => Ok(()),
+    /// What is spoken, as URLs call it: `mqtt`, `mqtts`, `ws`, `wss`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        match (self.tls, self.ws) {
+            (false, false) => "mqtt",
+            (true, false) => "mqtts",
+            (false, true) => "ws",
+            (true, true) => "wss",
         }
+    }
+
+    /// The same once more, for another process of this program.
+    #[must_use]
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = Vec::new();
+        for (flag, given) in [
+            ("--tls", self.tls),
+            ("--insecure", self.insecure),
+            ("--ws", self.ws),
+        ] {
+            if given {
+                words.push(flag.into());
+            }
+        }
+        if let Some(cafile) = &self.cafile {
+            words.extend(["--cafile".into(), cafile.into()]);
+        }
+        if self.ws {
+            words.extend(["--ws-path".into(), (&self.ws_path).into()]);
+        }
+        words
+    }
+
+    /// What it takes to speak so with a host; `None` for plain TCP.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub fn connector(
+        &self,
+        host: &str,
+        port: u16,
+        version: ProtocolVersion,
+    ) -> Result<Option<Arc<Connector>>, String> {
+        if self.ws && !self.ws_path.starts_with('/') {
+            return Err(format!("--ws-path {}: it begins with /", self.ws_path));
+        }
+        let tls = WantedTls {
+            authorities: self.cafile.as_deref(),
+            any_name: self.insecure,
+        };
+        let connector = layers::connector(&Wanted {
+            host,
+            port,
+            version,
+            tls: self.tls.then_some(tls),
+            path: self.ws.then_some(&self.ws_path),
+        })?;
+        Ok(connector.map(Arc::new))
     }
 }
 

@@ -4,14 +4,15 @@
 //! buffer: whole packets are read in the engine's buffer, and only the start of
 //! a packet that is still coming is kept here.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, is_transient};
 use crate::handshake::Handshake;
+use crate::layers::Layers;
 
 /// Connections made from one loopback address before the next one is taken. The
 /// kernel's usual range has 28,232 ports; the rest is left to others.
@@ -26,6 +27,8 @@ pub struct Connection {
     /// Bytes to send; those before `sent` are sent.
     pub out: Vec<u8>,
     sent: usize,
+    /// TLS and WebSocket, where they are spoken.
+    layers: Option<Box<Layers>>,
     /// Whether the poller reports room to write.
     pub watches_writes: bool,
     /// Where the connection stands.
@@ -67,6 +70,7 @@ impl Connection {
     pub fn open(
         target: SocketAddr,
         source: Option<IpAddr>,
+        layers: Option<Layers>,
         handshake: Handshake,
     ) -> io::Result<Self> {
         let socket = Socket::new(
@@ -89,6 +93,7 @@ impl Connection {
             tail: Vec::new(),
             out: Vec::new(),
             sent: 0,
+            layers: layers.map(Box::new),
             watches_writes: true,
             stage: Stage::Connecting(Box::new(handshake)),
         })
@@ -111,24 +116,31 @@ impl Connection {
         }
     }
 
-    /// Whether bytes wait to be sent.
+    /// Whether bytes wait to be sent and only the socket holds them up.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        !self.out.is_empty()
+        match &self.layers {
+            None => !self.out.is_empty(),
+            Some(layers) => layers.has_output(!self.out.is_empty()),
+        }
     }
 
     /// Reads behind the kept tail, which is put in front; returns how many bytes
-    /// of `buffer` are filled, or `None` where nothing has arrived.
+    /// of `buffer` are filled, or `None` where nothing has arrived. `raw` is where
+    /// TLS and WebSocket read.
     ///
     /// # Errors
     /// When the connection is over.
     #[inline]
-    pub fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Fault> {
+    pub fn receive(&mut self, buffer: &mut [u8], raw: &mut [u8]) -> Result<Option<usize>, Fault> {
         let kept = self.tail.len();
         if kept >= buffer.len() {
             return Err(Fault::TooLarge);
         }
         buffer[..kept].copy_from_slice(&self.tail);
+        if let Some(layers) = &mut self.layers {
+            return layers.receive(&self.stream, raw, buffer, kept);
+        }
         match (&self.stream).read(&mut buffer[kept..]) {
             Ok(0) => Err(Fault::Closed),
             Ok(count) => Ok(Some(kept + count)),
@@ -143,6 +155,9 @@ impl Connection {
     /// When the connection is over.
     #[inline]
     pub fn flush(&mut self) -> Result<(), Fault> {
+        if let Some(layers) = &mut self.layers {
+            return layers.flush(&self.stream, &mut self.out);
+        }
         while self.sent < self.out.len() {
             match (&self.stream).write(&self.out[self.sent..]) {
                 Ok(count) => self.sent += count,
@@ -160,9 +175,11 @@ impl Connection {
         self.sent = 0;
         Ok(())
     }
-}
 
-/// Whether the same call may succeed later; the poller says when.
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+    /// Says goodbye in the words of TLS and WebSocket, after everything else.
+    pub fn close_layers(&mut self) {
+        if let Some(layers) = &mut self.layers {
+            layers.close(&self.stream);
+        }
+    }
 }

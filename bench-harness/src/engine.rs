@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 
 use ringmq::protocol::Frame;
 
@@ -16,7 +15,9 @@ use crate::connection::{Connection, Stage, source_address};
 use crate::encode::DISCONNECT;
 use crate::fault::Fault;
 use crate::handshake::{Handshake, Step};
+use crate::layers::{Layers, RAW_BYTES};
 use crate::parse::{Packet, next_packet};
+use crate::plan::Target;
 use crate::poller::{Event, Interest, Poller};
 
 /// Receive buffer: one read empties a usual socket buffer.
@@ -62,11 +63,13 @@ pub trait Handler {
 /// All connections of a run.
 #[derive(Debug)]
 pub struct Engine {
-    target: SocketAddr,
+    target: Target,
     clock: Clock,
     poller: Poller,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
+    /// What a socket of TLS or WebSocket is read into.
+    raw: Vec<u8>,
     waiting: VecDeque<Handshake>,
     handshakes: usize,
     concurrent: usize,
@@ -79,13 +82,15 @@ impl Engine {
     ///
     /// # Errors
     /// When the process is out of descriptors.
-    pub fn new(target: SocketAddr, clock: Clock, max_packet: usize) -> io::Result<Self> {
+    pub fn new(target: &Target, clock: Clock, max_packet: usize) -> io::Result<Self> {
+        let raw = target.connector.as_ref().map_or(0, |_| RAW_BYTES);
         Ok(Self {
-            target,
+            target: target.clone(),
             clock,
             poller: Poller::new()?,
             connections: Vec::new(),
             buffer: vec![0; RECEIVE_BYTES.max(max_packet * 2)],
+            raw: vec![0; raw],
             waiting: VecDeque::new(),
             handshakes: 0,
             concurrent: CONCURRENT_HANDSHAKES as usize,
@@ -158,6 +163,7 @@ impl Engine {
                 connection.out.extend_from_slice(&DISCONNECT);
                 // A peer that does not take so little gets no goodbye.
                 let _ = connection.flush();
+                connection.close_layers();
             }
         }
     }
@@ -168,8 +174,10 @@ impl Engine {
         {
             let token = u32::try_from(self.connections.len()).expect("bounded by descriptors");
             handler.started(token, self.clock.now());
-            let source = source_address(self.target, token);
-            let connection = Connection::open(self.target, source, handshake)?;
+            let address = self.target.address;
+            let source = source_address(address, token);
+            let layers = self.target.connector.as_deref().map(Layers::open);
+            let connection = Connection::open(address, source, layers.transpose()?, handshake)?;
             self.poller
                 .add(connection.fd(), token, Interest::ReadWrite)?;
             self.connections.push(connection);
@@ -216,7 +224,7 @@ impl Engine {
     #[inline]
     fn receive<H: Handler>(&mut self, token: u32, handler: &mut H) -> Result<(), Fault> {
         let connection = &mut self.connections[token as usize];
-        let Some(count) = connection.receive(&mut self.buffer)? else {
+        let Some(count) = connection.receive(&mut self.buffer, &mut self.raw)? else {
             return connection.flush();
         };
         let bytes = &self.buffer[..count];
@@ -242,7 +250,7 @@ impl Engine {
     fn shake_hands<H: Handler>(&mut self, event: Event, handler: &mut H) -> Result<(), Fault> {
         let connection = &mut self.connections[event.token as usize];
         if event.readable
-            && let Some(count) = connection.receive(&mut self.buffer)?
+            && let Some(count) = connection.receive(&mut self.buffer, &mut self.raw)?
         {
             let mut bytes = &self.buffer[..count];
             while let Stage::Handshaking(handshake) = &mut connection.stage
@@ -311,7 +319,7 @@ impl Engine {
     #[cold]
     fn give_up(&mut self, token: u32, fault: Fault) -> io::Result<()> {
         let connection = &mut self.connections[token as usize];
-        connection.stage = Stage::Lost(fault);
+        connection.stage = Stage::Lost(fault.clone());
         connection.out = Vec::new();
         self.lost.push((token, fault));
         self.poller.remove(connection.fd())

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 
 /// Why a connection was given up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// The TCP connection could not be made.
     Connect(io::ErrorKind),
@@ -26,6 +26,17 @@ pub enum Fault {
     Closed,
     /// The connection broke.
     Io(io::ErrorKind),
+    /// TLS or WebSocket failed, with the reason.
+    Transport(Box<str>),
+}
+
+/// Whether the same call may succeed later; the poller says when.
+#[must_use]
+pub fn is_transient(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 impl fmt::Display for Fault {
@@ -46,6 +57,7 @@ impl fmt::Display for Fault {
             }
             Self::Closed => out.write_str("the broker closed the connection"),
             Self::Io(kind) => write!(out, "the connection broke: {kind}"),
+            Self::Transport(why) => out.write_str(why),
         }
     }
 }

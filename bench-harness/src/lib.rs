@@ -7,7 +7,7 @@
 //! repeats and stores a `result`, and `report` shows what is stored. `compare`
 //! starts brokers in turn and runs a scenario against each, `floor` is the server
 //! that shows what the bare kernel costs. Of the broker it contains nothing but
-//! the protocol layer.
+//! the protocol layer and the client's side of TLS and WebSocket.
 
 pub mod affinity;
 pub mod arguments;
@@ -21,6 +21,7 @@ pub mod floor;
 pub mod handshake;
 pub mod in_flight;
 pub mod latency;
+pub mod layers;
 pub mod machine;
 pub mod measurement;
 pub mod parse;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::encode::version_name;
+use crate::layers;
 use crate::machine;
 use crate::plan::Target;
 use crate::progress::Progress;
@@ -48,6 +49,10 @@ pub fn broker(name: &str, version: Option<&str>, target: &Target) -> Broker {
         version: version.map(str::to_owned),
         address: target.address.to_string(),
         mqtt: version_name(target.version).to_owned(),
+        transport: target
+            .connector
+            .as_deref()
+            .map(|connector| layers::scheme(connector).to_owned()),
     }
 }
 

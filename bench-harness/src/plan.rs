@@ -3,8 +3,10 @@
 //! Pure. Built from [`settings`](crate::settings), or by a test.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ringmq::protocol::ProtocolVersion;
+use ringmq::transport::client::Connector;
 
 use crate::topology::Topology;
 
@@ -18,7 +20,7 @@ pub enum Pace {
 }
 
 /// Who the broker is and how to speak to it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// The broker's address.
     pub address: SocketAddr,
@@ -28,10 +30,12 @@ pub struct Target {
     pub pid: Option<u32>,
     /// Whether that process's system calls are to be counted.
     pub count_syscalls: bool,
+    /// TLS and WebSocket, where they are to be spoken.
+    pub connector: Option<Arc<Connector>>,
 }
 
 /// What a run does.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Plan {
     /// Messages flow.
     Traffic(TrafficPlan),
@@ -44,7 +48,7 @@ pub enum Plan {
 }
 
 /// A run that publishes and receives.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct TrafficPlan {
     /// The broker.
     pub target: Target,
@@ -71,7 +75,7 @@ pub struct TrafficPlan {
 }
 
 /// A run in which subscribers of `#` get what was retained before.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct ReplayPlan {
     /// The broker.
     pub target: Target,
@@ -90,7 +94,7 @@ pub struct ReplayPlan {
 }
 
 /// A storm of connections.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct ConnectPlan {
     /// The broker.
     pub target: Target,
@@ -103,7 +107,7 @@ pub struct ConnectPlan {
 }
 
 /// Connections that do nothing.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct IdlePlan {
     /// The broker.
     pub target: Target,

@@ -28,6 +28,7 @@ fn target(address: SocketAddr, version: ProtocolVersion) -> Target {
         version,
         pid: Some(std::process::id()),
         count_syscalls: false,
+        connector: None,
     }
 }
 

@@ -4,6 +4,9 @@
 //! The brokers are this test program itself, started with a port in its
 //! environment.
 
+#[path = "support/doors.rs"]
+#[expect(dead_code, reason = "each test program uses another part of it")]
+mod doors;
 #[expect(dead_code, reason = "each test program uses another part of it")]
 mod support;
 
@@ -14,6 +17,7 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
+use doors::Doors;
 use ringmq_bench::report::sources;
 use ringmq_bench::result::StoredResult;
 use serde_json::Value;
@@ -42,7 +46,16 @@ fn scripted_broker() {
         },
         _ => GOOD,
     };
-    support::start_at(port.parse().expect("a port"), manners);
+    let port = port.parse().expect("a port");
+    if env::var("SCRIPTED_MANNERS").as_deref() == Ok("websocket") {
+        let doors = Doors {
+            tls: None,
+            websocket: true,
+        };
+        doors::before_at(port, support::start(manners), doors);
+    } else {
+        support::start_at(port, manners);
+    }
     loop {
         thread::park();
     }
@@ -217,6 +230,7 @@ fn wrong_arguments_end_it_before_anything_is_started() {
         (&["--with", "nonesuch"][..], "known are ringmq"),
         (&["--with", "mine=sh"], "{port}"),
         (&["--floor", "--broker-cores", "x"], "cores are written"),
+        (&["--floor", "--tls"], "--cert"),
         (&[], "--with"),
     ] {
         let output = compare(&directory.0, OPEN, arguments);
@@ -224,6 +238,29 @@ fn wrong_arguments_end_it_before_anything_is_started() {
         assert!(text(&output.stderr).contains(complaint), "{arguments:?}");
     }
     assert!(!directory.0.exists(), "nothing was stored");
+}
+
+#[test]
+fn a_comparison_over_websocket_greets_and_measures_over_it() {
+    let directory = Directory::new("websocket");
+    let mut arguments = vec!["--ws", "--floor"];
+    let with = scripted("websocket");
+    arguments.extend(["--with", &with, "--with", "rumqttd=/bin/sh"]);
+    let output = compare(&directory.0, OPEN, &arguments);
+    // A busy machine may starve the generator.
+    assert!(
+        matches!(output.status.code(), Some(0 | 4)),
+        "{}",
+        text(&output.stderr)
+    );
+    let result = directory.result("websocket");
+    assert_eq!(result.failures, [""; 0]);
+    assert_eq!(result.broker.transport.as_deref(), Some("ws"));
+    assert_eq!(directory.comparison()["transport"], "ws");
+    let comparison = directory.comparison();
+    let skipped = lines(&comparison["skipped"]);
+    assert!(skipped[0].starts_with("rumqttd is skipped, it is not known how it listens for ws"));
+    assert_eq!(skipped[1], "floor is skipped, it speaks plain TCP alone");
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn plan(address: SocketAddr, version: ProtocolVersion, qos: u8, topology: Topolo
             version,
             pid: Some(std::process::id()),
             count_syscalls: false,
+            connector: None,
         },
         qos,
         retain: false,

@@ -41,6 +41,7 @@ fn every_message_arrives_once_and_in_order() {
                         version,
                         pid: None,
                         count_syscalls: false,
+                        connector: None,
                     },
                     qos,
                     retain: false,

@@ -65,6 +65,7 @@ fn result(seconds: &[Histogram<u64>], total: &Histogram<u64>) -> StoredResult {
         version: None,
         address: "127.0.0.1:1883".to_owned(),
         mqtt: "5.0".to_owned(),
+        transport: None,
     };
     StoredResult::new(
         "fan-out",

@@ -56,6 +56,7 @@ fn result(name: &str, rates: &[u64]) -> StoredResult {
         version: None,
         address: "127.0.0.1:1883".to_owned(),
         mqtt: "5.0".to_owned(),
+        transport: None,
     };
     let settings = [("qos".to_owned(), "1".to_owned())].into_iter();
     let runs = rates.iter().map(|rate| run(*rate)).collect();
@@ -170,7 +171,7 @@ fn the_picture_has_a_panel_per_way_of_measuring_and_a_curve_per_broker() {
     let picture = picture::picture(&results, "All & sundry").expect("histograms are whole");
     let picture = picture.expect("there are latencies");
     assert_eq!(texts_of(&picture, "title"), ["All &amp; sundry"]);
-    assert_eq!(texts_of(&picture, "about"), ["fan-out, MQTT 5.0"]);
+    assert_eq!(texts_of(&picture, "about"), ["fan-out, MQTT 5.0, TCP"]);
     assert_eq!(texts_of(&picture, "panel"), ["QoS 0", "QoS 1"]);
     let names = ["one", "&lt;two&gt;", "bare kernel, 64 per send"];
     assert_eq!(texts_of(&picture, "name"), names);
@@ -219,12 +220,23 @@ fn the_markdown_table_has_a_row_per_broker_and_marks_the_best() {
     ];
     let metrics = ["deliveries_per_second".to_owned()];
     let table = markdown::table(&results, &metrics).expect("all have it");
-    let expected = "| broker | QoS 0: deliveries/s | QoS 1: deliveries/s |\n\
+    let expected = "| broker | QoS 0 | QoS 1 |\n\
                     | --- | ---: | ---: |\n\
                     | one | 10 | **10** |\n\
                     | two | **1,200** | - |\n\
                     | bare kernel, 1 message per send | 5,000 | - |\n";
     assert_eq!(table, expected);
+    let two = [
+        "deliveries_per_second".to_owned(),
+        "latency_p50_us".to_owned(),
+    ];
+    let table = markdown::table(&results[..1], &two).expect("it has both");
+    assert!(
+        table.starts_with("| broker | deliveries/s | latency p50, us |\n"),
+        "{table}"
+    );
+    let table = markdown::table(&results, &two).expect("all have both");
+    assert!(table.starts_with("| broker | QoS 0: deliveries/s | QoS 0: latency p50, us | QoS 1: "));
     let wrong = markdown::table(&results, &["speed".to_owned()]).expect_err("there is none");
     assert!(
         wrong.starts_with("no result has the metric speed; there are broker_cpu_us"),

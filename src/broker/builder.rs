@@ -3,8 +3,9 @@
 //! Owns raw settings until [`Builder::start`] checks them. Lives on the
 //! embedder's thread. Never checks anything itself; see `config`.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Formatter};
 use std::net::ToSocketAddrs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{Config, Door};
@@ -12,7 +13,9 @@ use super::error::StartError;
 use super::handle::BrokerHandle;
 use super::lifecycle;
 use super::listener::Listener;
-use crate::engine::Limits;
+use super::workers::throttle::Throttle;
+use crate::engine::{Limits, Quotas};
+use crate::hooks::{Chain, Hook, Phases};
 
 /// Where a broker listens when it is not told otherwise.
 const DEFAULT_LISTENER: &str = "127.0.0.1:1883";
@@ -33,13 +36,16 @@ impl Broker {
             allow_anonymous: false,
             max_connections: None,
             limits: Limits::default(),
+            quotas: Quotas::default(),
             stop_timeout: DEFAULT_STOP_TIMEOUT,
+            hooks: Vec::new(),
+            workers: None,
+            login_delays: true,
         }
     }
 }
 
 /// Settings of a broker that is to be started.
-#[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
     listeners: Vec<Listener>,
@@ -47,7 +53,11 @@ pub struct Builder {
     allow_anonymous: bool,
     max_connections: Option<u32>,
     limits: Limits,
+    quotas: Quotas,
     stop_timeout: Duration,
+    pub(super) hooks: Vec<Arc<dyn Hook>>,
+    pub(super) workers: Option<usize>,
+    pub(super) login_delays: bool,
 }
 
 impl Builder {
@@ -90,6 +100,13 @@ impl Builder {
         self
     }
 
+    /// What clients may ask for in a time, where their listener does not say otherwise.
+    /// Each listener counts for itself.
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
+        self
+    }
+
     /// How long a stop may take to drain and flush; the default is 5 seconds.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
@@ -106,15 +123,47 @@ impl Builder {
         if listeners.is_empty() {
             listeners.push(Listener::tcp(DEFAULT_LISTENER));
         }
+        let chain = chain(self.hooks, self.login_delays)?;
         let doors = listeners.into_iter().map(Door::check);
         let config = Config {
             doors: doors.collect::<Result<_, _>>()?,
             shards: self.shards,
             max_connections: self.max_connections,
             limits: self.limits,
+            quotas: self.quotas,
             stop_timeout: self.stop_timeout,
             allow_anonymous: self.allow_anonymous,
+            workers: self.workers,
+            chain,
         };
         lifecycle::start(config.check()?)
+    }
+}
+
+/// The chain of all hooks. Where clients are authenticated, failures to log in cost
+/// time before anybody looks at the next attempt.
+fn chain(mut hooks: Vec<Arc<dyn Hook>>, login_delays: bool) -> Result<Arc<Chain>, StartError> {
+    let authenticating = Phases::AUTHENTICATE | Phases::EXCHANGE;
+    if login_delays
+        && hooks
+            .iter()
+            .any(|hook| hook.phases().any_of(authenticating))
+    {
+        let throttle = Throttle::start().map_err(|source| StartError::System {
+            what: "start a thread",
+            source,
+        })?;
+        hooks.insert(0, Arc::new(throttle));
+    }
+    Ok(Arc::new(Chain::new(hooks)))
+}
+
+impl Debug for Builder {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("listeners", &self.listeners)
+            .field("shards", &self.shards)
+            .field("hooks", &self.hooks.len())
+            .finish_non_exhaustive()
     }
 }

@@ -8,12 +8,14 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address;
 use super::error::ConfigError;
 use super::listener::{Listener, ListenerKind, Place};
-use crate::engine::{Limits, ListenerPolicy};
+use crate::engine::{Limits, ListenerPolicy, Quotas};
+use crate::hooks::{Chain, Phases};
 
 /// Shards of one broker at most. Lanes grow with the square; at this number
 /// they are 65,280, and no machine that this was measured on has more cores.
@@ -35,10 +37,15 @@ pub(crate) struct Config {
     /// `None`: as many as the descriptor limit allows.
     pub(crate) max_connections: Option<u32>,
     pub(crate) limits: Limits,
+    /// Where a listener does not say otherwise.
+    pub(crate) quotas: Quotas,
     /// How long a stop may take to drain and flush.
     pub(crate) stop_timeout: Duration,
     /// Where a listener does not say otherwise.
     pub(crate) allow_anonymous: bool,
+    /// Threads for hooks that take their time; `None`: as many as there are cores, few.
+    pub(crate) workers: Option<usize>,
+    pub(crate) chain: Arc<Chain>,
 }
 
 /// A listener with all its places.
@@ -198,6 +205,7 @@ impl Door {
         ListenerPolicy {
             name: binding.name(*kind).into(),
             allow_anonymous: said.or(implied.then_some(true)),
+            quotas: Arc::default(),
         }
     }
 }
@@ -266,10 +274,15 @@ impl Config {
                 if !fresh {
                     return Err(ConfigError::Duplicate(name()));
                 }
-                let open = door
-                    .policy(binding, self.allow_anonymous)
-                    .allow_anonymous
-                    .is_none();
+                let checked = self
+                    .chain
+                    .phases()
+                    .any_of(Phases::AUTHENTICATE | Phases::EXCHANGE);
+                let open = !checked
+                    && door
+                        .policy(binding, self.allow_anonymous)
+                        .allow_anonymous
+                        .is_none();
                 let local = |address: SocketAddr| address.ip().to_canonical().is_loopback();
                 if open && binding.address().is_some_and(|address| !local(address)) {
                     return Err(ConfigError::Exposed(name()));
@@ -291,6 +304,9 @@ mod tests {
             shards: None,
             max_connections: None,
             limits: Limits::default(),
+            quotas: Quotas::default(),
+            chain: Arc::default(),
+            workers: None,
             stop_timeout: Duration::from_secs(5),
             allow_anonymous: false,
         }

@@ -7,7 +7,9 @@
 use std::io;
 
 use super::listener::ListenerKind;
+use crate::hooks::HookError;
 use crate::ids::ShardId;
+use crate::protocol::{ReasonCode, TopicError};
 
 /// The settings contradict each other or the machine's nature.
 #[derive(Debug, thiserror::Error)]
@@ -177,4 +179,64 @@ pub enum StopError {
         /// What the shards were asked to do.
         phase: &'static str,
     },
+}
+
+/// A message of the process itself was not published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The topic, or the response topic, is no topic name.
+    #[error("cannot publish: {0}")]
+    Topic(#[from] TopicError),
+    /// It fits in no packet.
+    #[error("cannot publish {size} bytes: a packet holds 256 MiB at most")]
+    TooLarge {
+        /// Bytes of topic, properties and payload.
+        size: usize,
+    },
+    /// Too much waits for room between the shards already; try again later.
+    #[error("cannot publish now: too many messages wait between the shards")]
+    Busy,
+    /// The broker has stopped, or is stopping.
+    #[error("cannot publish: the broker has stopped")]
+    Stopped,
+}
+
+/// The process was not subscribed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// That is no topic filter.
+    #[error("cannot subscribe: {0}")]
+    Filter(#[from] TopicError),
+    /// The broker refuses the filter, as it would a client's.
+    #[error("cannot subscribe: {0}")]
+    Refused(ReasonCode),
+    /// The broker has stopped.
+    #[error("cannot subscribe: the broker has stopped")]
+    Stopped,
+}
+
+/// A client was not disconnected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DisconnectError {
+    /// DISCONNECT has no such reason.
+    #[error("{0} is no reason to disconnect for")]
+    Reason(ReasonCode),
+    /// The broker has stopped.
+    #[error("cannot disconnect anybody: the broker has stopped")]
+    Stopped,
+}
+
+/// The rules were not reloaded; the earlier ones stay in force.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// A hook could not read what it is configured with.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    /// The hooks have new rules, but a shard has not answered that it knows.
+    #[error("a shard did not answer while reloading")]
+    Unresponsive,
 }

@@ -11,11 +11,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::doors::{self, Certificates};
-use super::error::{ConfigError, StopError};
+use super::error::{ConfigError, ReloadError, StopError};
 use super::lifecycle;
 use super::listener::ListenerKind;
+use super::remote::Remote;
 use super::unix_socket::SocketPath;
 use crate::engine::ConnectionBudget;
+use crate::hooks::Chain;
 use crate::shard::{Command, Doorbell, ShardReport};
 
 /// How long a shard may take to answer a question between two turns.
@@ -127,6 +129,8 @@ impl Shards {
 /// A running broker. Dropping it stops the broker, too, and waits for that.
 pub struct BrokerHandle {
     pub(crate) shards: Shards,
+    pub(crate) remote: Remote,
+    pub(crate) chain: Arc<Chain>,
     pub(crate) addresses: Vec<BoundAddress>,
     pub(crate) connections: Arc<ConnectionBudget>,
     pub(crate) stop_timeout: Duration,
@@ -167,6 +171,33 @@ impl BrokerHandle {
             .unwrap_or_default();
         reports.sort_by_key(|report: &ShardReport| report.shard);
         reports
+    }
+
+    /// What can be asked of the broker from other threads and tasks: publish,
+    /// subscribe, list and disconnect clients. Cheap to clone.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    /// How often a hook has panicked; each time was taken for a refusal.
+    #[must_use]
+    pub fn hook_panics(&self) -> u64 {
+        self.chain.panics()
+    }
+
+    /// Has all hooks read again what they are configured with; all of them use the new
+    /// rules from now on, or none does. What was decided by the old ones is forgotten.
+    ///
+    /// # Errors
+    /// One line that says what is wrong; the earlier rules stay in force.
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        self.chain.reload()?;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        self.shards
+            .ask("reloading", deadline, |reply| Command::Reloaded { reply })
+            .map(drop)
+            .map_err(|_| ReloadError::Unresponsive)
     }
 
     /// Reads the certificates, keys, authorities and revocation lists of all listeners

@@ -25,7 +25,10 @@ use super::error::{StartError, StopError};
 use super::handle::{BrokerHandle, ShardHandle, Shards};
 use super::placement::{available_cores, core_of};
 use super::preflight;
-use crate::engine::{ConnectionBudget, EngineConfig, ListenerPolicy};
+use super::remote::Remote;
+use super::workers::{self, Link, Links};
+use crate::engine::{ConnectionBudget, EngineConfig, ListenerPolicy, ListenerQuotas};
+use crate::hooks::Chain;
 use crate::ids::ShardId;
 use crate::routing::InterestTable;
 use crate::shard::{
@@ -63,12 +66,17 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
     let policies = rules.iter().map(|rule| rule.policy.clone()).collect();
     let stop_timeout = config.stop_timeout;
     let engines = engine_configs(&config, policies, count);
+    let chain = Arc::clone(&config.chain);
+    let workers = config
+        .workers
+        .unwrap_or_else(workers::default_threads)
+        .max(1);
     let Bound {
         sockets,
         addresses,
         paths,
     } = bind(config.doors, count)?;
-    let mut shards = launch(engines, &cores)?;
+    let (mut shards, remote) = launch(engines, &cores, &chain, workers)?;
     if let Err(error) = listen(&shards, doors_of(sockets, &rules, count)) {
         let _ = stop(std::mem::take(&mut shards), Duration::ZERO);
         return Err(error);
@@ -78,6 +86,8 @@ pub(crate) fn start(config: Config) -> Result<BrokerHandle, StartError> {
     }
     Ok(BrokerHandle {
         shards,
+        remote,
+        chain,
         addresses,
         connections,
         stop_timeout,
@@ -105,10 +115,15 @@ fn rules(
             || Arc::clone(connections),
             |most| ConnectionBudget::within(connections, most as usize),
         );
+        let quotas = door.listener.quotas.unwrap_or(config.quotas);
+        let quotas = Arc::new(ListenerQuotas::new(quotas));
         let (acceptor, certificates) = doors::acceptor(door, &config.limits)?;
         reloadable.extend(certificates);
         rules.extend(door.bindings.iter().map(|binding| Rule {
-            policy: door.policy(binding, config.allow_anonymous),
+            policy: ListenerPolicy {
+                quotas: Arc::clone(&quotas),
+                ..door.policy(binding, config.allow_anonymous)
+            },
             acceptor: acceptor.clone(),
             connections: Arc::clone(&own),
         }));
@@ -132,7 +147,12 @@ fn doors_of(sockets: Vec<Vec<Arc<OwnedFd>>>, rules: &[Rule], shards: usize) -> V
 }
 
 /// Starts all shards; they listen to nothing yet.
-fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartError> {
+fn launch(
+    engines: Vec<EngineConfig>,
+    cores: &[usize],
+    chain: &Arc<Chain>,
+    workers: usize,
+) -> Result<(Shards, Remote), StartError> {
     let count = engines.len();
     let clock = Clock::start();
     let shortage = Arc::new(Shortage::default());
@@ -147,6 +167,8 @@ fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartEr
             what: "make an eventfd",
             source,
         })?;
+    let (questions, inquiries) = flume::bounded(workers::QUEUE_MAX);
+    let mut links = Vec::new();
     let parts = engines
         .into_iter()
         .zip(shard::meshes(&doorbells))
@@ -163,8 +185,13 @@ fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartEr
             engine,
             shortage: Arc::clone(&shortage),
             commands: inbox,
+            questions: questions.clone(),
             doorbell: Arc::clone(&doorbell),
         };
+        links.push(Link {
+            commands: commands.clone(),
+            doorbell: Arc::clone(&doorbell),
+        });
         let milestones = Milestones {
             built: built.clone(),
             go: gate.clone(),
@@ -180,7 +207,7 @@ fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartEr
             thread,
         });
     }
-    drop((built, ready));
+    drop((built, ready, questions));
     let failure = outcomes
         .iter()
         .take(count)
@@ -206,7 +233,17 @@ fn launch(engines: Vec<EngineConfig>, cores: &[usize]) -> Result<Shards, StartEr
                 source: io::ErrorKind::TimedOut.into(),
             })?;
     }
-    Ok(shards)
+    let links: Links = links.into();
+    if !chain.is_empty()
+        && let Err(source) = workers::start(chain, workers, &inquiries, &links)
+    {
+        let _ = stop(shards, Duration::ZERO);
+        return Err(StartError::System {
+            what: "start a worker thread",
+            source,
+        });
+    }
+    Ok((shards, Remote::new(links, clock)))
 }
 
 /// One engine's configuration per shard, with fresh seeds that nobody outside
@@ -228,6 +265,7 @@ fn engine_configs(
             shards,
             limits: Arc::clone(&limits),
             listeners: Arc::clone(&listeners),
+            hooks: Arc::clone(&config.chain),
             placement_seed,
             random_seed: random(shard as u64),
             interest: Arc::clone(&interest),

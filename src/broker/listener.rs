@@ -8,6 +8,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use crate::engine::Quotas;
+
 /// What is spoken between the socket and MQTT.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ListenerKind {
@@ -144,6 +146,7 @@ pub struct Listener {
     pub(super) place: Place,
     pub(super) allow_anonymous: Option<bool>,
     pub(super) max_connections: Option<u32>,
+    pub(super) quotas: Option<Quotas>,
     pub(super) proxy_protocol: bool,
     pub(super) trusted: Vec<String>,
     pub(super) tls: TlsFiles,
@@ -215,6 +218,7 @@ impl Listener {
             place,
             allow_anonymous: None,
             max_connections: None,
+            quotas: None,
             proxy_protocol: false,
             trusted: Vec::new(),
             tls: TlsFiles::default(),
@@ -235,6 +239,13 @@ impl Listener {
     /// Connections through this listener at most, within those of the broker.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = Some(connections);
+        self
+    }
+
+    /// What clients of this listener may ask for in a time, in place of
+    /// [`Builder::quotas`](super::Builder::quotas).
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = Some(quotas);
         self
     }
 

@@ -1,4 +1,4 @@
-//! The command line: `ringmq serve`, `ringmq pub`, `ringmq sub`.
+//! The command line: `ringmq serve`, `ringmq pub`, `ringmq sub`, `ringmq passwd`.
 //!
 //! Owns the way from arguments to an exit code. Lives on the main thread. It
 //! speaks to the broker through its builder and handle alone, and to servers
@@ -16,8 +16,10 @@ mod json;
 mod lines;
 mod link;
 mod logging;
+mod passwd;
 mod poll;
 mod publish;
+mod rules;
 mod serve;
 mod signals;
 mod subscribe;
@@ -46,6 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (result, quiet) = match command {
         Command::Serve(settings) => (serve::run(*settings), false),
         Command::Publish(settings) => (publish::run(&settings), settings.connection.quiet),
+        Command::Passwd(settings) => (passwd::run(&settings), false),
         Command::Subscribe(settings) => (subscribe::run(&settings), settings.connection.quiet),
     };
     match result {

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use super::arguments::{ListenerSettings, ServeSettings};
 use super::failure::{Failure, NOT_STARTED};
 use super::logging;
+use super::rules;
 use super::signals::{Request, Signals};
 use super::systemd::{self, Inherited};
 use crate::broker::{Broker, BrokerHandle, Listener, ListenerKind, StartError};
@@ -22,7 +23,11 @@ pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
         .map_err(not_started)?;
     let mut builder = Broker::builder()
         .allow_anonymous(settings.allow_anonymous)
-        .limits(settings.limits);
+        .limits(settings.limits)
+        .quotas(settings.quotas);
+    for hook in rules::open(&settings.rules)? {
+        builder = builder.shared_hook(hook);
+    }
     for listener in listeners(settings.listeners)? {
         builder = builder.listener(listener);
     }
@@ -92,5 +97,9 @@ fn reload(broker: &BrokerHandle) {
         Ok(0) => {}
         Ok(listeners) => tracing::info!(listeners, "certificates reloaded"),
         Err(error) => tracing::error!(%error, "certificates not reloaded, the earlier ones stay"),
+    }
+    match broker.reload() {
+        Ok(()) => tracing::info!("rules reloaded"),
+        Err(error) => tracing::error!(%error, "rules not reloaded, the earlier ones stay"),
     }
 }

@@ -302,6 +302,9 @@ impl Clients {
         terms: &Terms<'_>,
         now: Timestamp,
     ) -> bool {
+        if self.judges_deliveries_to(terms.session) {
+            return false;
+        }
         let Some(session) = self.sessions.at_mut(terms.session) else {
             return true;
         };

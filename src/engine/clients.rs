@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use super::connection::{Connection, Stage};
 use super::limits::{FLUSH_FROM, Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use super::local::Inboxes;
+use super::profiles::Profiles;
 use super::registry::Registry;
 use super::slots::Slots;
 use super::stats::Stats;
+use crate::hooks::{Chain, Phases};
 use crate::ids::ConnectionId;
 use crate::protocol::{Packet, ProtocolVersion};
 
@@ -27,6 +30,14 @@ pub struct Clients {
     pub limits: Arc<Limits>,
     /// The counters.
     pub stats: Stats,
+    /// The hooks.
+    pub chain: Arc<Chain>,
+    /// What the hooks know of the sessions' clients.
+    pub profiles: Profiles,
+    /// Where local subscriptions' messages go.
+    pub inboxes: Inboxes,
+    /// Whether there may be deliveries to judge.
+    pub(super) judges_deliveries: bool,
     /// An out-buffer has grown so far that waiting for more gains nothing.
     pub flush_due: bool,
     /// Connections with something to send, each listed once.
@@ -51,8 +62,13 @@ pub struct Clients {
 impl Clients {
     /// No clients yet.
     #[must_use]
-    pub fn new(limits: Arc<Limits>, seeds: [u64; 4]) -> Self {
+    pub fn new(limits: Arc<Limits>, chain: Arc<Chain>, seeds: [u64; 4]) -> Self {
+        let judging = Phases::DELIVER | Phases::DELIVER_FILTERED;
         Self {
+            judges_deliveries: chain.phases().any_of(judging),
+            chain,
+            profiles: Profiles::default(),
+            inboxes: Inboxes::default(),
             connections: Slots::default(),
             sessions: Registry::new(seeds),
             limits,

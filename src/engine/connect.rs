@@ -3,19 +3,24 @@
 //! Owns the order of it (MQTT 5.0, section 3.1.4): home, terms, takeover, session,
 //! CONNACK, and what the session was owed. Pure.
 
+use std::sync::Arc;
+
 use tracing::{debug, info};
 
 use super::Engine;
+use super::admission::{Admission, Admitted};
 use super::connection::Stage;
 use super::input::Flow;
 use super::planted::{Fault as Planted, is_planted};
+use super::profiles::Profile;
+use crate::hooks::{Parting, Phases};
 use crate::ids::ConnectionId;
 use crate::protocol::{
     ConnAck, ConnAckProperties, Connect, DecodeError, Disconnect, Frame, Packet, ProtocolVersion,
     ReasonCode, ReasonProperties,
 };
 use crate::session::Session;
-use crate::session::handshake::{self, Agreement};
+use crate::session::handshake::{self, Agreement, Offer};
 use crate::session::topic_alias::{InboundAliases, OutboundAliases};
 use crate::session::will::Will;
 use crate::time::Timestamp;
@@ -25,9 +30,16 @@ impl Engine {
     pub(super) fn on_connect(
         &mut self,
         id: ConnectionId,
+        frame: Frame<'_>,
         connect: &Connect<'_>,
         now: Timestamp,
     ) -> Flow {
+        if self.connects_too_fast(id, now) {
+            self.clients.stats.refused_over_rate += 1;
+            let reason = ReasonCode::ConnectionRateExceeded;
+            self.refuse(id, connect.version, connect.client_id, reason);
+            return Flow::Stop;
+        }
         if !connect.client_id.is_empty() {
             let home = self.homes.of_client(connect.client_id);
             if home != self.shard {
@@ -40,7 +52,10 @@ impl Engine {
         ) {
             connection.maximum_packet_size = maximum.get();
         }
-        let offer = self.limits.offer();
+        let offer = Offer {
+            enhanced_authentication: self.chain.phases().any_of(Phases::EXCHANGE),
+            ..self.offer_to(id)
+        };
         let terms = match handshake::agree(connect, &offer) {
             // Not "shutting down", which is no reason code of CONNACK.
             Ok(_) if self.stopping => Err(ReasonCode::ServerUnavailable),
@@ -55,25 +70,61 @@ impl Engine {
             }
         };
         terms.send_window += u16::from(is_planted(Planted::WindowOffByOne));
-        let assigned = connect
-            .client_id
-            .is_empty()
-            .then(|| self.assign_client_id());
+        let assigned = self.assigned_client_id(id, connect);
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        let admitted = match self.admit_client(id, connect, client_id, frame, now) {
+            Admission::Admitted(admitted) => admitted,
+            Admission::Refused(reason) => {
+                self.refuse(id, connect.version, client_id, reason);
+                return Flow::Stop;
+            }
+            Admission::Waiting => return Flow::Wait,
+            Admission::Challenged => return Flow::Continue,
+        };
         let told = assigned
             .as_deref()
             .filter(|_| connect.version == ProtocolVersion::V5);
-        if !connack_fits(
-            &handshake::accept(connect, &terms, &offer, true, told),
-            &terms,
-        ) {
-            self.refuse(id, connect.version, client_id, ReasonCode::PacketTooLarge);
+        let data = admitted.as_ref().and_then(|admitted| admitted.data.clone());
+        let mut connack = handshake::accept(connect, &terms, &offer, true, told);
+        connack.properties.authentication_method = connect.properties.authentication_method;
+        connack.properties.authentication_data = data.as_deref();
+        let refused = if !connack_fits(&connack, &terms) {
+            Some(ReasonCode::PacketTooLarge)
+        } else if self.came_too_late(client_id, admitted.as_deref()) {
+            // The client has connected anew while this CONNECT waited for its verdict.
+            Some(ReasonCode::ServerBusy)
+        } else if self.reconnects_too_fast(id, connect, now) {
+            self.clients.stats.refused_over_rate += 1;
+            Some(ReasonCode::ConnectionRateExceeded)
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            self.refuse(id, connect.version, client_id, reason);
             return Flow::Stop;
         }
         let (session, present) = self.open_session(client_id, terms.clean_start, now);
         self.attach(id, session, connect, &terms, now);
-        let connack = handshake::accept(connect, &terms, &offer, present, told);
+        self.meter(id);
+        connack.session_present = present;
         self.clients.send(id, &Packet::ConnAck(connack));
+        self.log_arrival(id, client_id, connect, present);
+        if let Some(admitted) = admitted {
+            self.introduce(id, session, *admitted, present, now);
+        }
+        self.announce_presence(session, true);
+        self.pump_session(id, session, now);
+        Flow::Continue
+    }
+
+    /// One line per client that is connected.
+    fn log_arrival(
+        &mut self,
+        id: ConnectionId,
+        client_id: &str,
+        connect: &Connect<'_>,
+        session_present: bool,
+    ) {
         if let Some(connection) = self.clients.open_connection(id) {
             let listener = usize::from(connection.origin.listener);
             info!(
@@ -82,14 +133,67 @@ impl Engine {
                 listener = self.listeners.get(listener).map(|policy| &*policy.name),
                 certificate = connection.identity.as_ref().and_then(|i| i.subject.as_deref()),
                 version = ?connect.version,
-                session_present = present,
-                keep_alive = terms.keep_alive.0,
+                session_present,
+                keep_alive = connection.keep_alive.0,
                 "connected"
             );
         }
-        self.announce_presence(session, true);
-        self.pump_session(id, session, now);
-        Flow::Continue
+    }
+
+    /// The identifier that a client without one gets: the same for each look at its
+    /// CONNECT.
+    fn assigned_client_id(&mut self, id: ConnectionId, connect: &Connect<'_>) -> Option<String> {
+        if !connect.client_id.is_empty() {
+            return None;
+        }
+        let known = self.candidates.get(id);
+        let known = known.map(|candidate| candidate.credentials.client_id().to_owned());
+        known.or_else(|| Some(self.assign_client_id()))
+    }
+
+    /// Whether a later CONNECT of the same client was let in already.
+    fn came_too_late(&self, client_id: &str, admitted: Option<&Admitted>) -> bool {
+        let session = self.clients.sessions.find(client_id);
+        let known = session.and_then(|slot| self.clients.profiles.get(slot));
+        match (known, admitted) {
+            (Some(known), Some(admitted)) => known.order > admitted.order,
+            _ => false,
+        }
+    }
+
+    /// From now on hooks know the client of this session.
+    fn introduce(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        admitted: Admitted,
+        resumed: bool,
+        now: Timestamp,
+    ) {
+        if self.chain.is_empty() {
+            return;
+        }
+        let client = Arc::clone(&admitted.client);
+        let expires_at = admitted.lasts.map(|lasts| now.plus(lasts));
+        let profile = Profile {
+            client: admitted.client,
+            order: admitted.order,
+            decisions: admitted.decisions,
+            expires_at,
+            method: admitted.method,
+            exchange: None,
+        };
+        self.clients.profiles.set(slot, profile);
+        if let Some(at) = expires_at {
+            self.arm_connection(id, at, now);
+        }
+        self.chain.tell(Phases::SESSIONS, |hook| {
+            if resumed {
+                hook.session_resumed(&client);
+            } else {
+                hook.session_opened(&client);
+            }
+        });
     }
 
     fn may_publish_will(&self, connect: &Connect<'_>) -> bool {
@@ -163,7 +267,7 @@ impl Engine {
         // The will of the earlier connection is due, unless its delay gives the
         // client the time that it has just used [MQTT-3.1.3-9].
         let will = session.will.take();
-        self.log_parting(earlier, slot, ReasonCode::SessionTakenOver.name());
+        self.log_parting(earlier, slot, Parting::TakenOver);
         self.send_disconnect(earlier, ReasonCode::SessionTakenOver);
         if is_planted(Planted::LoseInflightOnTakeover)
             && let Some(session) = self.clients.sessions.at_mut(slot)
@@ -179,12 +283,12 @@ impl Engine {
             && (is_planted(Planted::WillOnTakeover)
                 || !(session_goes_on && will.delay_interval > 0))
         {
-            self.publish_will(*will, now);
+            self.publish_will(slot, *will, now);
         }
     }
 
     /// Refuses a connection with CONNACK and closes it [MQTT-3.1.4-2].
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         id: ConnectionId,
         version: ProtocolVersion,

@@ -7,6 +7,7 @@
 use super::assembly::Assembly;
 use super::limits::{CONNECT_PACKET_SIZE_MAX, ConnectionPermit};
 use super::outbox::Outbox;
+use super::quotas::ConnectionMeter;
 use super::subscribe::Progress;
 use crate::peer::{Identity, Peer};
 use crate::protocol::{ProtocolVersion, ReasonCode};
@@ -45,6 +46,10 @@ pub struct Held {
     pub by_budget: bool,
     /// The broker is stopping, and its next packet is a publication or a request.
     pub by_stop: bool,
+    /// A hook was asked about its next packet and has not answered yet.
+    pub by_verdict: bool,
+    /// It publishes faster than it may.
+    pub by_rate: bool,
 }
 
 impl Held {
@@ -94,6 +99,10 @@ pub struct Connection {
     pub origin: Origin,
     /// What the peer's certificate says of it.
     pub identity: Option<Box<Identity>>,
+    /// Whether its CONNECT was counted against its listener's rate.
+    pub rate_checked: bool,
+    /// What its PUBLISH packets are counted on, where they are bounded.
+    pub meter: Option<Box<ConnectionMeter>>,
     /// Its place in the count of connections, until it leaves for another shard.
     pub permit: Option<ConnectionPermit>,
 }
@@ -124,6 +133,8 @@ impl Connection {
             outbound_aliases: None,
             origin,
             identity: None,
+            rate_checked: false,
+            meter: None,
             permit: Some(permit),
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::clients::Clients;
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::{Head, Publication};
+use crate::hooks::{DropReason, Phases};
 use crate::ids::ConnectionId;
 use crate::protocol::{Acknowledge, Packet, PacketId, Patch, QoS, ReasonCode, ReasonProperties};
 use crate::session::outbound::{Outbound, Resend};
@@ -43,11 +44,28 @@ impl Terms<'_> {
 impl Clients {
     /// Delivers a publication to one session.
     pub fn deliver(&mut self, publication: &Publication<'_>, terms: &Terms<'_>, now: Timestamp) {
+        let qos = terms.qos.min(publication.qos);
+        if self.judges_deliveries
+            && !self.may_deliver(
+                publication,
+                terms.session,
+                qos,
+                terms.retains(publication),
+                now,
+            )
+        {
+            return;
+        }
         let Some(session) = self.sessions.at(terms.session) else {
             return;
         };
-        let qos = terms.qos.min(publication.qos);
         let connection = session.connection;
+        let idle = session.outbound.may_start();
+        if connection.is_none()
+            && self.offer_locally(publication, terms.session, qos, terms.retains(publication))
+        {
+            return;
+        }
         if qos == QoS::AtMostOnce {
             // Nothing of QoS 0 is kept for a client that is away, as in mosquitto.
             if let Some(connection) = connection {
@@ -55,7 +73,6 @@ impl Clients {
             }
             return;
         }
-        let idle = session.outbound.may_start();
         let bytes = publication.bytes();
         let room = connection.filter(|id| idle && self.has_room_or_starves(*id, bytes));
         let pending = Pending {
@@ -83,6 +100,8 @@ impl Clients {
         };
         if !self.has_room(connection, publication.bytes()) {
             self.stats.dropped_outbox_full += 1;
+            let reason = DropReason::OutboxFull;
+            self.tell_session_dropped(terms.session, publication.topic, reason);
             return;
         }
         let head = Head {
@@ -160,7 +179,13 @@ impl Clients {
         });
         match sent {
             Some(true) => self.stats.publishes_sent += 1,
-            Some(false) => self.stats.dropped_too_large += 1,
+            Some(false) => {
+                self.stats.dropped_too_large += 1;
+                let connection = self.connections.get(id.slot, id.generation);
+                if let Some(slot) = connection.and_then(|connection| connection.session()) {
+                    self.tell_session_dropped(slot, publication.topic, DropReason::TooLarge);
+                }
+            }
             None => {}
         }
         sent == Some(true)
@@ -181,10 +206,17 @@ impl Clients {
         if !has_room(&session.outbound) {
             self.stats.dropped_expired += session.outbound.drop_expired(now);
         }
-        if !has_room(&session.outbound) || session.outbound.enqueue(pending, bounds).is_err() {
-            self.stats.dropped_queue_full += 1;
-        }
+        let tells = self.chain.phases().any_of(Phases::DROPPED);
+        let message = tells.then(|| Rc::clone(&pending.message));
+        let full =
+            !has_room(&session.outbound) || session.outbound.enqueue(pending, bounds).is_err();
         self.queued_total = others + session.outbound.queued_bytes();
+        if full {
+            self.stats.dropped_queue_full += 1;
+            if let Some(message) = message {
+                self.tell_session_dropped(slot, message.topic(), DropReason::QueueFull);
+            }
+        }
     }
 
     /// Sends what the window and the out-buffer allow: first again what an earlier

@@ -12,6 +12,7 @@ use super::input::Fault;
 use super::limits::SESSION_WORK;
 use super::planted::{Fault as Planted, is_planted};
 use super::timers::Timer;
+use crate::hooks::{Parting, Phases};
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{Disconnect, ReasonCode};
 use crate::session::pending::Pending;
@@ -41,7 +42,7 @@ impl Engine {
                 self.clients.close(id);
             }
             Some(session) => {
-                self.log_parting(id, session, "connection lost");
+                self.log_parting(id, session, Parting::Lost);
                 self.part(id, session, now);
             }
         }
@@ -70,7 +71,7 @@ impl Engine {
         if disconnect.reason == ReasonCode::Success && !is_planted(Planted::WillAfterDisconnect) {
             session.will = None; // [MQTT-3.14.4-3]
         }
-        self.log_parting(id, slot, "DISCONNECT");
+        self.log_parting(id, slot, Parting::Packet(disconnect.reason));
         self.part(id, slot, now);
         Ok(())
     }
@@ -88,25 +89,51 @@ impl Engine {
                 self.clients.close(id);
             }
             Some(session) => {
-                self.log_parting(id, session, reason.name());
+                let parting = if reason == ReasonCode::KeepAliveTimeout {
+                    Parting::KeepAliveTimeout
+                } else {
+                    Parting::Fault(reason)
+                };
+                self.log_parting(id, session, parting);
                 self.send_disconnect(id, reason);
                 self.part(id, session, now);
             }
         }
     }
 
-    /// One line per connection that ends.
-    pub(super) fn log_parting(&self, id: ConnectionId, slot: u32, reason: &str) {
+    /// One line per connection that ends; and hooks are told.
+    pub(super) fn log_parting(&self, id: ConnectionId, slot: u32, parting: Parting) {
+        let reason = match parting {
+            Parting::Packet(_) => "DISCONNECT",
+            Parting::Lost => "connection lost",
+            Parting::KeepAliveTimeout => ReasonCode::KeepAliveTimeout.name(),
+            Parting::TakenOver => ReasonCode::SessionTakenOver.name(),
+            Parting::Shutdown => ReasonCode::ServerShuttingDown.name(),
+            Parting::Fault(reason) | Parting::Administrative(reason) => reason.name(),
+        };
         if let Some(session) = self.clients.sessions.at(slot)
             && let Some(connection) = self.clients.connections.get(id.slot, id.generation)
         {
             let (client_id, peer) = (&*session.client_id, connection.origin.peer);
             info!(client_id, %peer, reason, "disconnected");
         }
+        self.tell_parting(slot, parting);
+    }
+
+    /// Tells hooks of a connection that ends.
+    pub(super) fn tell_parting(&self, slot: u32, parting: Parting) {
+        if self.chain.phases().any_of(Phases::DISCONNECTED)
+            && let Some(profile) = self.clients.profiles.get(slot)
+        {
+            let client = &profile.client;
+            self.chain.tell(Phases::DISCONNECTED, |hook| {
+                hook.disconnected(client, parting);
+            });
+        }
     }
 
     /// Session and connection part; the session goes on as long as was agreed.
-    fn part(&mut self, id: ConnectionId, slot: u32, now: Timestamp) {
+    pub(super) fn part(&mut self, id: ConnectionId, slot: u32, now: Timestamp) {
         self.clients.close(id);
         if let Some(session) = self.clients.sessions.at_mut(slot) {
             session.detach(now);
@@ -142,7 +169,7 @@ impl Engine {
             if let Some(will) = session.will.take()
                 && !(is_planted(Planted::DelayedWillNever) && will.delay_interval > 0)
             {
-                self.publish_will(*will, now);
+                self.publish_will(slot, *will, now);
             }
         }
         let Some(session) = self.clients.sessions.at_mut(slot) else {
@@ -190,12 +217,24 @@ impl Engine {
         }
         connection.timer_at = None;
         let deadline = match connection.stage {
+            // A question has a deadline of its own.
+            Stage::AwaitingConnect if connection.held.by_verdict => {
+                Some(now.plus_seconds(connect_timeout))
+            }
             Stage::AwaitingConnect => Some(connection.last_seen.plus_seconds(connect_timeout)),
             // A client that is not read from can not be blamed for its silence.
             Stage::Serving(_) if connection.reading_paused => connection.keep_alive.deadline(now),
             Stage::Serving(_) => connection.keep_alive.deadline(connection.last_seen),
             Stage::Closing => None,
         };
+        let expires_at = connection
+            .session()
+            .and_then(|slot| self.clients.profiles.get(slot)?.expires_at);
+        if expires_at.is_some_and(|at| at <= now) {
+            self.fault(id, ReasonCode::NotAuthorized, now);
+            return;
+        }
+        let deadline = [deadline, expires_at].into_iter().flatten().min();
         match deadline {
             Some(deadline) if deadline <= now => {
                 self.fault(id, ReasonCode::KeepAliveTimeout, now); // [MQTT-3.1.2-22]
@@ -219,8 +258,14 @@ impl Engine {
         self.chores.put_off_ending(Ending::new(id, names, replays));
         self.finish_endings();
         self.clients.queued_total -= session.outbound.queued_bytes();
+        self.clients.drop_inbox(slot);
         if let Some(will) = session.will.take() {
-            self.publish_will(*will, now); // [MQTT-3.1.3-9]: with the session at the latest
+            self.publish_will(slot, *will, now); // [MQTT-3.1.3-9]: with the session at the latest
+        }
+        if let Some(profile) = self.clients.profiles.remove(slot) {
+            let client = &profile.client;
+            self.chain
+                .tell(Phases::SESSIONS, |hook| hook.session_ended(client));
         }
         let surrendered: Vec<Pending> = session.outbound.surrender().collect();
         for pending in surrendered {

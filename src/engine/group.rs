@@ -24,8 +24,8 @@ use crate::time::Timestamp;
 /// Work that no connection stands behind, waiting for room towards other shards.
 #[derive(Debug)]
 pub(super) enum Deferred {
-    /// A will.
-    Will(Rc<Message>),
+    /// A will, or a message of the process itself.
+    Own(Rc<Message>),
     /// A message for another member of its group.
     GiveBack {
         group: Arc<str>,
@@ -37,7 +37,7 @@ pub(super) enum Deferred {
 impl Deferred {
     fn len(&self) -> usize {
         match self {
-            Self::Will(message) | Self::GiveBack { message, .. } => message.len(),
+            Self::Own(message) | Self::GiveBack { message, .. } => message.len(),
         }
     }
 }
@@ -104,8 +104,12 @@ impl Engine {
         }
     }
 
-    /// Publishes a will: at once, or behind those that wait for room.
-    pub(super) fn publish_will(&mut self, will: Will, now: Timestamp) {
+    /// Publishes the will of a session, if it still may: at once, or behind those that
+    /// wait for room.
+    pub(super) fn publish_will(&mut self, slot: u32, will: Will, now: Timestamp) {
+        let Some(will) = self.judge_will(slot, will) else {
+            return;
+        };
         let message = will.publish(now);
         let undone = if self.internal.is_empty() {
             self.publish_message(message, now)
@@ -113,7 +117,7 @@ impl Engine {
             Some(message)
         };
         if let Some(message) = undone {
-            self.defer(Deferred::Will(message));
+            self.defer(Deferred::Own(message));
         }
     }
 
@@ -124,14 +128,16 @@ impl Engine {
             && self.internal_bytes <= INTERNAL_QUEUE_BYTES_MAX / 2
     }
 
-    fn defer(&mut self, work: Deferred) {
+    /// Puts work behind what waits already; false, and counted, without room.
+    pub(super) fn defer(&mut self, work: Deferred) -> bool {
         let bytes = self.internal_bytes + work.len();
         if self.internal.len() < INTERNAL_QUEUE_MAX && bytes <= INTERNAL_QUEUE_BYTES_MAX {
             self.internal_bytes = bytes;
             self.internal.push_back(work);
-        } else {
-            self.clients.stats.dropped_internal_full += 1;
+            return true;
         }
+        self.clients.stats.dropped_internal_full += 1;
+        false
     }
 
     /// Does deferred work as far as the lanes have credit, and the pass budget.
@@ -141,7 +147,7 @@ impl Engine {
         {
             self.internal_bytes -= work.len();
             let undone = match work {
-                Deferred::Will(message) => self.publish_message(message, now).map(Deferred::Will),
+                Deferred::Own(message) => self.publish_message(message, now).map(Deferred::Own),
                 Deferred::GiveBack {
                     group,
                     message,

@@ -16,7 +16,8 @@ use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{ConnectionId, ShardId};
 use crate::peer::{Identity, Peer};
 use crate::protocol::{
-    Acknowledge, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split, split,
+    Acknowledge, Auth, Connect, DecodeError, Frame, Packet, PacketType, Publish, ReasonCode, Split,
+    split,
 };
 use crate::session::outbound::Phase;
 use crate::time::Timestamp;
@@ -123,6 +124,9 @@ impl Engine {
             permit,
         } = arrival;
         let id = self.admit(origin, permit, accepted_at, now);
+        if let Some(connection) = self.clients.open_connection(id) {
+            connection.rate_checked = true;
+        }
         self.handle_established(id, None, identity);
         self.handle_bytes(id, &unread, now);
         id
@@ -191,6 +195,7 @@ impl Engine {
     /// chores, packets of connections. They share one budget, and take turns in having
     /// the first go at it. True when there is more.
     pub fn handle_ready(&mut self, now: Timestamp) -> bool {
+        self.end_gone_inboxes(now);
         self.work = 0;
         self.clients.flush_due = false;
         self.first_kind = (self.first_kind + 1) % 3;
@@ -395,6 +400,7 @@ impl Engine {
         };
         let version = connection.version;
         let stage = connection.stage;
+        let metered = connection.meter.is_some();
         // A peer that reads none of its answers is not read from either.
         let room = self.clients.connections.get(id.slot, id.generation);
         if stage != Stage::AwaitingConnect
@@ -416,6 +422,10 @@ impl Engine {
         match (stage, packet_type) {
             (Stage::Closing, _) => Ok(Flow::Stop),
             (Stage::AwaitingConnect, PacketType::Connect) => self.first_packet(id, frame, now),
+            (Stage::AwaitingConnect, PacketType::Auth) => {
+                let auth = Auth::decode(version, frame).map_err(fault)?;
+                self.on_auth_while_connecting(id, &auth, now)
+            }
             // The first packet must be CONNECT [MQTT-3.1.0-1], and there is only one
             // [MQTT-3.1.0-2].
             (Stage::AwaitingConnect, _) | (Stage::Serving(_), PacketType::Connect) => {
@@ -423,7 +433,14 @@ impl Engine {
             }
             (Stage::Serving(session), PacketType::Publish) => {
                 let publish = Publish::decode(version, frame).map_err(fault)?;
-                self.on_publish(id, session, &publish, burst, visit, now)
+                if metered && let Some(flow) = self.publishes_too_fast(id, now)? {
+                    return Ok(flow);
+                }
+                let flow = self.on_publish(id, session, &publish, burst, visit, now)?;
+                if metered && flow == Flow::Continue {
+                    self.count_publish(id, frame, now);
+                }
+                Ok(flow)
             }
             (Stage::Serving(session), PacketType::Subscribe) => {
                 self.on_subscribe(id, session, (version, frame), visit, now)
@@ -445,7 +462,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Flow, Fault> {
         match Connect::decode(frame) {
-            Ok(connect) => Ok(self.on_connect(id, &connect, now)),
+            Ok(connect) => Ok(self.on_connect(id, frame, &connect, now)),
             Err(error) => {
                 self.refuse_malformed_connect(id, frame, error);
                 Ok(Flow::Stop)
@@ -467,13 +484,14 @@ impl Engine {
             Packet::PubRel(Acknowledge { packet_id, .. }) => self.on_release(id, session, *packet_id),
             Packet::PingReq => self.clients.send(id, &Packet::PingResp), // [MQTT-3.12.4-1]
             Packet::Disconnect(disconnect) => {
-                return self.on_disconnect(id, session, disconnect, now).map(|()| Flow::Stop);
+                return self
+                    .on_disconnect(id, session, disconnect, now)
+                    .map(|()| Flow::Stop);
             }
+            Packet::Auth(auth) => return self.on_auth(id, session, auth, now),
             // Requests are decoded as far as they are handled, not here.
             Packet::Subscribe(_)
             | Packet::Unsubscribe(_)
-            // AUTH belongs to a method that CONNECT named, and no method is known.
-            | Packet::Auth(_)
             // What only a server sends is a protocol error when a client sends it.
             | Packet::Connect(_)
             | Packet::ConnAck(_)

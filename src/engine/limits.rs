@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use super::quotas::ListenerQuotas;
 use crate::session::handshake::Offer;
 use crate::session::outbound::QueueBounds;
 
@@ -81,6 +83,14 @@ pub const CONNECT_PACKET_SIZE_MAX: u32 = 100_000;
 /// Answers owed to one client before reading from it pauses.
 pub const OWED_ANSWERS_MAX: usize = 4_096;
 
+/// Questions to hooks that one shard may have open; what would ask one more is
+/// refused with 0x89 (CONNECT) or 0x97.
+pub const QUESTIONS_MAX: usize = 16_384;
+
+/// Bytes of CONNECT packets that one shard keeps aside while AUTH packets follow
+/// them; a further one is refused with 0x89.
+pub const CANDIDATES_BYTES_MAX: usize = 64 << 20;
+
 /// Unacknowledged messages towards one client at most, whatever is configured and
 /// whatever it asks for: an acknowledgement is searched among them.
 pub const SEND_WINDOW_MAX: u16 = 4_096;
@@ -89,6 +99,9 @@ pub const SEND_WINDOW_MAX: u16 = 4_096;
 pub const SPARE_BUFFERS_MAX: usize = 4_096;
 /// A larger out-buffer goes back to the allocator.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// How long a hook may take to answer ([`Limits::verdict_timeout`]).
+const VERDICT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Configurable bounds; the defaults are mosquitto's where it has the same one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +155,9 @@ pub struct Limits {
     pub lane_credit: u64,
     /// Packets of one connection per visit ([`PACKETS_PER_VISIT`]).
     pub packets_per_visit: usize,
+    /// How long a hook may take to answer a question; then the answer is no. All
+    /// questions about one packet share the time.
+    pub verdict_timeout: Duration,
     /// Deliveries caused by one connection per visit ([`DELIVERIES_PER_VISIT`]).
     pub deliveries_per_visit: usize,
     /// Deliveries per pass ([`DELIVERIES_PER_PASS`]).
@@ -174,6 +190,7 @@ impl Default for Limits {
             shard_queued_bytes: 1 << 30,
             lane_credit: LANE_CREDIT,
             packets_per_visit: PACKETS_PER_VISIT,
+            verdict_timeout: VERDICT_TIMEOUT,
             deliveries_per_visit: DELIVERIES_PER_VISIT,
             deliveries_per_pass: DELIVERIES_PER_PASS,
             retained_steps_per_visit: RETAINED_STEPS_PER_VISIT,
@@ -197,6 +214,7 @@ impl Limits {
             outbound_alias_maximum: self.max_topic_alias,
             session_expiry_max: self.session_expiry_max,
             keep_alive_max: self.max_keep_alive,
+            enhanced_authentication: false,
         }
     }
 
@@ -211,13 +229,15 @@ impl Limits {
 }
 
 /// What one listener asks of those who come through it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ListenerPolicy {
     /// As the log names it, for example `tls 127.0.0.1:8883`.
     pub name: Box<str>,
     /// Whether clients without credentials are let in. `None`: the operator has not
     /// said; they are where nothing checks credentials.
     pub allow_anonymous: Option<bool>,
+    /// What its clients may ask for in a time.
+    pub quotas: Arc<ListenerQuotas>,
 }
 
 /// Counts the connections of the process against `--max-connections`, by default

@@ -6,24 +6,29 @@
 //!
 //! **Inputs** are the `handle_*` methods. **Outputs** are drained after a batch of
 //! inputs, in this order: [`Engine::next_peer_batch`], [`Engine::next_dirty`] (and
-//! [`Engine::outbox`]), [`Engine::next_handoff`], [`Engine::next_close`],
-//! [`Engine::next_resumed`], [`Engine::next_deadline`]. There is no output per packet:
+//! [`Engine::outbox`]), [`Engine::next_question`], [`Engine::next_handoff`],
+//! [`Engine::next_close`], [`Engine::next_resumed`], [`Engine::next_deadline`]. There is no output per packet:
 //! the engine appends encoded bytes to the connection's out-buffer and lists it once.
 //!
 //! Each verb of the protocol has a file: `connect`, `publish`, `acknowledge`,
 //! `subscribe`, `disconnect`. `clients` and `deliver` reach this shard's clients,
-//! `peer` and `mesh` other shards.
+//! `peer` and `mesh` other shards; `admission`, `authentication`, `judge` and
+//! `questions` put to the hooks what they are to decide.
 
 pub mod assembly;
 pub mod chores;
 pub mod clients;
 pub mod connection;
+pub mod decisions;
 pub mod deliver;
 pub mod home;
 pub mod limits;
+pub mod local;
 pub mod outbox;
 pub mod peer;
+pub mod profiles;
 pub mod publication;
+pub mod quotas;
 pub mod registry;
 pub mod replay;
 pub mod slots;
@@ -32,11 +37,14 @@ pub mod subscribe;
 pub mod timers;
 
 mod acknowledge;
+mod admission;
+mod authentication;
 mod burst;
 mod connect;
 mod disconnect;
 mod group;
 mod input;
+mod judge;
 mod mesh;
 mod output;
 #[cfg(not(feature = "planted-faults"))]
@@ -44,6 +52,7 @@ mod planted;
 #[cfg(feature = "planted-faults")]
 pub mod planted;
 mod publish;
+mod questions;
 mod stop;
 mod wake;
 
@@ -59,20 +68,26 @@ pub use connection::Origin;
 pub use disconnect::LostCause;
 pub use input::{Arrival, Refused};
 pub use limits::{ConnectionBudget, ConnectionPermit, Limits, ListenerPolicy};
+pub use local::{ClientReport, Inbox, Offered};
 pub use outbox::Outbox;
 pub use peer::PeerBatch;
+pub use quotas::{ListenerQuotas, OverRate, Quotas};
 pub use stats::Stats;
 pub use stop::StopPhase;
 
+use crate::hooks::Chain;
 use crate::ids::{ConnectionId, ShardId};
 use crate::routing::{Interest, InterestTable, Retained, SharedGroups, Subscriptions};
 use crate::time::Timestamp;
+use admission::Candidates;
 use burst::Runs;
 use chores::Chores;
 use clients::Clients;
 use group::Deferred;
 use home::Homes;
 use peer::Lane;
+use questions::Questions;
+use quotas::ConnectRates;
 use replay::Replays;
 use timers::Timers;
 
@@ -87,6 +102,8 @@ pub struct EngineConfig {
     pub limits: Arc<Limits>,
     /// The rules of each listener, by [`Origin::listener`].
     pub listeners: Arc<[ListenerPolicy]>,
+    /// The hooks, the same on every shard.
+    pub hooks: Arc<Chain>,
     /// The key of homes, the same on every shard.
     pub placement_seed: [u64; 4],
     /// This shard's own seed for hash tables and identifiers.
@@ -101,6 +118,12 @@ pub struct Engine {
     homes: Homes,
     limits: Arc<Limits>,
     listeners: Arc<[ListenerPolicy]>,
+    chain: Arc<Chain>,
+    /// Connections whose CONNECT is being judged.
+    candidates: Candidates,
+    questions: Questions,
+    /// How often clients connect.
+    connect_rates: ConnectRates,
     clients: Clients,
     subscriptions: Subscriptions,
     groups: SharedGroups,
@@ -150,6 +173,7 @@ impl Engine {
             shards,
             limits,
             listeners,
+            hooks: chain,
             placement_seed,
             random_seed,
             interest,
@@ -161,10 +185,14 @@ impl Engine {
         Self {
             shard,
             homes: Homes::new(placement_seed, shards),
-            clients: Clients::new(Arc::clone(&limits), seeds),
+            clients: Clients::new(Arc::clone(&limits), Arc::clone(&chain), seeds),
             packets_per_visit: limits.packets_per_visit,
             limits,
             listeners,
+            chain,
+            candidates: Candidates::default(),
+            questions: Questions::default(),
+            connect_rates: ConnectRates::default(),
             subscriptions: Subscriptions::new(random.clone()),
             groups: SharedGroups::new(random.clone()),
             interest: Interest::new(interest, shard),

@@ -114,6 +114,8 @@ impl Engine {
 
     /// The descriptor of a connection is gone: its place may be used again.
     pub fn release(&mut self, id: ConnectionId) {
+        self.candidates.take(id);
+        self.questions.forget(id);
         self.clients.release(id);
     }
 

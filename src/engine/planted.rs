@@ -73,7 +73,7 @@ faults! {
     SkipLastShard,
     /// The answer to a PUBLISH is forgotten when other shards are concerned.
     ForgetAnswer,
-    /// A long SUBSCRIBE that was left off goes on with the filter after the next.
+    /// A long SUBSCRIBE that was left off answers the next filter and forgets it.
     SkipFilterOnResume,
     /// The slot of an ended session is used again while the index names it.
     ReuseSlotEarly,

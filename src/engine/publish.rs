@@ -16,6 +16,7 @@ use super::input::{Fault, Flow, Visit};
 use super::peer::{PeerItem, RANK_GROUP, RANK_PUBLISH};
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
+use crate::hooks::Phases;
 use crate::ids::{ConnectionId, ShardId};
 use crate::message::Message;
 use crate::protocol::{PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
@@ -24,15 +25,18 @@ use crate::session::answers::{Answer, Waits};
 use crate::session::inbound::Receipt;
 use crate::time::Timestamp;
 
+/// The phases that look at a PUBLISH before it goes out.
+const JUDGING: Phases = Phases::AUTHORIZE_PUBLISH.with(Phases::PUBLISH);
+
 /// Shards that a publication goes to.
 pub(super) type Targets = SmallVec<[ShardId; 16]>;
 
 /// Who publishes.
 #[derive(Clone, Copy, Debug)]
-struct Publisher {
-    id: ConnectionId,
+pub(super) struct Publisher {
+    pub(super) id: ConnectionId,
     /// Its session.
-    slot: u32,
+    pub(super) slot: u32,
 }
 
 impl Engine {
@@ -99,6 +103,14 @@ impl Engine {
             self.hold(from.id, |held| held.by_stop = true);
             return Ok(Flow::Wait);
         }
+        if self.chain.phases().any_of(JUDGING) {
+            if let Some(flow) = self.judge_packet(from, topic, publish, now) {
+                return Ok(flow);
+            }
+            if self.chain.phases().any_of(Phases::PUBLISH) {
+                return Ok(self.publish_treated(topic, from, publish, burst, visit, now));
+            }
+        }
         let Some(targets) = self.admit_publication(topic, publish.retain) else {
             self.clients.stats.paused_publishers += 1;
             self.hold_by_lane(from.id);
@@ -123,6 +135,43 @@ impl Engine {
             self.deliver_burst(&mut alone, now);
         }
         Ok(Flow::Continue)
+    }
+
+    /// A message that hooks may alter: each goes out by itself.
+    fn publish_treated(
+        &mut self,
+        topic: &str,
+        from: Publisher,
+        publish: &Publish<'_>,
+        burst: &mut Burst<'_>,
+        visit: &mut Visit,
+        now: Timestamp,
+    ) -> Flow {
+        self.deliver_burst(burst, now);
+        let message = match self.treat_packet(from, topic, publish) {
+            Ok(message) => message,
+            Err(flow) => return flow,
+        };
+        let expires_at = message.expiry().map(|seconds| now.plus_seconds(seconds));
+        let Some(targets) = self.admit_publication(message.topic(), message.retain()) else {
+            debug_assert!(false, "every lane had credit before hooks saw the message");
+            self.hold_by_lane(from.id);
+            return Flow::Wait;
+        };
+        self.clients.stats.publishes_received += 1;
+        let publication = Publication::new(
+            message.topic(),
+            message.raw_properties(),
+            message.payload(),
+            message.qos(),
+            message.retain(),
+            expires_at,
+        );
+        let mut alone = Burst::default();
+        let reply = (publish.packet_id, publish.qos);
+        self.accept(publication, from, reply, &targets, &mut alone, visit, now);
+        self.deliver_burst(&mut alone, now);
+        Flow::Continue
     }
 
     /// A publication is taken on: stored, sent on, gathered for this shard's
@@ -222,6 +271,13 @@ impl Engine {
                 .all(|shard| self.lanes[shard.index()].has_credit(RANK_GROUP))
     }
 
+    /// Whether a message finds room whatever its topic.
+    pub(super) fn may_publish_anywhere(&self) -> bool {
+        self.peers()
+            .all(|shard| self.lanes[shard.index()].has_credit(RANK_PUBLISH))
+            && self.groups_may_send()
+    }
+
     /// All shards but this one.
     pub(super) fn peers(&self) -> impl Iterator<Item = ShardId> + use<> {
         let (own, count) = (self.shard, self.lanes.len());
@@ -308,7 +364,7 @@ impl Engine {
     }
 
     /// PUBACK or PUBREC, once every shard concerned has the message.
-    fn owe_acknowledgement(
+    pub(super) fn owe_acknowledgement(
         &mut self,
         slot: u32,
         packet_id: PacketId,

@@ -112,6 +112,11 @@ impl Registry {
         self.sessions.is_empty()
     }
 
+    /// The sessions from a slot on, in the order of their slots.
+    pub fn from_slot(&self, first: u32) -> impl Iterator<Item = (u32, &Session)> {
+        self.sessions.from_slot(first)
+    }
+
     /// All sessions.
     pub fn iter(&self) -> impl Iterator<Item = &Session> {
         self.sessions.iter().map(|(_, _, session)| session)

@@ -126,6 +126,14 @@ impl<T> Slots<T> {
         self.len() == 0
     }
 
+    /// Slot and entry of each, from a slot on.
+    pub fn from_slot(&self, first: u32) -> impl Iterator<Item = (u32, &T)> {
+        let places = self.places.get(first as usize..).unwrap_or_default();
+        (first..)
+            .zip(places)
+            .filter_map(|(slot, place)| place.tenant.as_ref().map(|tenant| (slot, tenant)))
+    }
+
     /// Slot, generation and entry of each.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u32, &T)> {
         (0u32..).zip(&self.places).filter_map(|(slot, place)| {

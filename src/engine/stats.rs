@@ -67,6 +67,26 @@ counters! {
     dropped_no_member,
     /// Connections closed because a bound was exceeded.
     closed_over_limit,
+    /// CONNECTs that hooks or the listener's policy refused.
+    denied_connects,
+    /// Messages that their publishers might not publish, wills included.
+    denied_publishes,
+    /// Filters of SUBSCRIBE packets that were refused.
+    denied_subscribes,
+    /// Deliveries that their receivers might not have.
+    denied_deliveries,
+    /// Messages that a publish hook dropped or refused.
+    dropped_by_hook,
+    /// Questions put to hooks that take their time.
+    questions_asked,
+    /// Questions refused because too many were waiting.
+    questions_refused,
+    /// Questions that nobody answered in time.
+    questions_late,
+    /// Times that reading from a client paused because it published faster than it may.
+    paused_over_rate,
+    /// CONNECTs refused because too many came in too short a time.
+    refused_over_rate,
     /// Times that reading from a publisher paused because a lane had no credit.
     paused_publishers,
 }

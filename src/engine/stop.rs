@@ -5,6 +5,7 @@
 
 use super::Engine;
 use super::connection::Stage;
+use crate::hooks::Parting;
 use crate::ids::ConnectionId;
 use crate::protocol::ReasonCode;
 use crate::time::Timestamp;
@@ -34,6 +35,13 @@ impl Engine {
             .map(|(slot, generation, _)| ConnectionId { slot, generation })
             .collect();
         for id in open {
+            if let Some(slot) = self
+                .clients
+                .open_connection(id)
+                .and_then(|connection| connection.session())
+            {
+                self.tell_parting(slot, Parting::Shutdown);
+            }
             self.send_disconnect(id, ReasonCode::ServerShuttingDown);
             self.clients.close(id);
         }

@@ -11,6 +11,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Engine;
+use super::decisions::Decision;
 use super::input::{Fault, Flow, Visit, fault};
 use super::limits::{
     FILTER_WORK, SHARED_SUBSCRIPTIONS_MAX, SUBSCRIPTION_BYTES_MAX, WILDCARD_SHAPES_MAX,
@@ -18,6 +19,7 @@ use super::limits::{
 use super::peer::{PeerItem, RANK_PUBLISH};
 use super::planted::{Fault as Planted, is_planted};
 use super::replay::Replay;
+use crate::hooks::{Client, Hook, Phases};
 use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{
     DecodeError, Frame, Packet, PacketId, ProtocolVersion, QoS, ReasonCode, ReasonProperties,
@@ -40,6 +42,8 @@ pub struct Progress {
     reasons: Vec<u8>,
     /// What the answer waits for.
     waits: Waits,
+    /// When hooks must have answered all questions about it, once there was one.
+    deadline: Option<Timestamp>,
 }
 
 impl Engine {
@@ -52,9 +56,14 @@ impl Engine {
         visit: &mut Visit,
         now: Timestamp,
     ) -> Result<Flow, Fault> {
-        if let Some(progress) = self.take_progress(id) {
-            let rest = Subscribe::requests_from(version, frame.body, progress.handled);
-            let rest = rest.skip(usize::from(is_planted(Planted::SkipFilterOnResume)));
+        if let Some(mut progress) = self.take_progress(id) {
+            let mut rest = Subscribe::requests_from(version, frame.body, progress.handled);
+            if is_planted(Planted::SkipFilterOnResume)
+                && let Some(Ok(skipped)) = rest.next()
+            {
+                progress.reasons.push(skipped.options.qos as u8);
+                progress.handled += skipped.encoded_len();
+            }
             return self.go_on_subscribing((id, slot), rest, progress, visit, now);
         }
         let subscribe = Subscribe::decode(version, frame).map_err(fault)?;
@@ -67,6 +76,7 @@ impl Engine {
             handled: frame.body.len() - bytes,
             reasons: Vec::with_capacity(subscribe.filters.len()),
             waits: Waits::new(),
+            deadline: None,
         };
         let requests = subscribe.filters.into_iter().map(Ok);
         self.go_on_subscribing((id, slot), requests, progress, visit, now)
@@ -86,8 +96,24 @@ impl Engine {
                 return Ok(self.keep_progress(id, progress, flow));
             }
             let subscription_id = progress.subscription_id;
-            let reason =
-                self.add_subscription(slot, &request, subscription_id, &mut progress.waits);
+            let judged = self.judge_filter(id, slot, &request, &mut progress.deadline, now);
+            let Some(decision) = judged else {
+                return Ok(self.keep_progress(id, progress, Flow::Wait));
+            };
+            let reason = if let Decision::Deny(reason) = decision {
+                self.clients.stats.denied_subscribes += 1;
+                reason
+            } else {
+                if decision == Decision::AllowFiltered {
+                    self.clients.profiles.filter(slot);
+                }
+                self.add_subscription(slot, &request, subscription_id, &mut progress.waits)
+            };
+            if !reason.is_error() {
+                self.tell_subscriber(slot, |hook, client| {
+                    hook.subscribed(client, request.filter.as_str(), request.options.qos);
+                });
+            }
             progress.reasons.push(reason as u8);
             progress.handled += request.encoded_len();
             visit.spend(FILTER_WORK + request.filter.as_str().len());
@@ -100,6 +126,16 @@ impl Engine {
         self.owe_request(id, slot, progress.waits, &Packet::SubAck(suback));
         self.pump_session(id, slot, now);
         Ok(Flow::Continue)
+    }
+
+    /// Tells hooks of a session's subscriptions.
+    fn tell_subscriber(&self, slot: u32, tell: impl Fn(&dyn Hook, &Client)) {
+        if self.chain.phases().any_of(Phases::SUBSCRIPTIONS)
+            && let Some(profile) = self.clients.profiles.get(slot)
+        {
+            self.chain
+                .tell(Phases::SUBSCRIPTIONS, |hook| tell(hook, &profile.client));
+        }
     }
 
     /// Whether a request has to wait before this filter: the visit's budget is used
@@ -141,7 +177,7 @@ impl Engine {
     }
 
     /// One filter of a SUBSCRIBE: the granted QoS, or why not [MQTT-3.9.3-2].
-    fn add_subscription(
+    pub(super) fn add_subscription(
         &mut self,
         slot: u32,
         request: &SubscriptionRequest<'_>,
@@ -149,7 +185,7 @@ impl Engine {
         waits: &mut Waits,
     ) -> ReasonCode {
         let SubscriptionRequest { filter, options } = *request;
-        let maximum = self.limits.max_subscriptions;
+        let maximum = self.subscriptions_of(slot);
         if !self.topic_within_limits(filter.as_str()) {
             return ReasonCode::TopicFilterInvalid;
         }
@@ -243,6 +279,7 @@ impl Engine {
             handled: frame.body.len() - bytes,
             reasons: Vec::with_capacity(unsubscribe.filters.len()),
             waits: Waits::new(),
+            deadline: None,
         };
         let filters = unsubscribe.filters.into_iter().map(Ok);
         self.go_on_unsubscribing((id, slot), filters, progress, visit)
@@ -261,6 +298,11 @@ impl Engine {
                 return Ok(self.keep_progress(id, progress, flow));
             }
             let reason = self.end_subscription(slot, filter, &mut progress.waits);
+            if reason == ReasonCode::Success {
+                self.tell_subscriber(slot, |hook, client| {
+                    hook.unsubscribed(client, filter.as_str());
+                });
+            }
             progress.reasons.push(reason as u8);
             progress.handled += encoded_len(&filter);
             visit.spend(FILTER_WORK + filter.as_str().len());

@@ -26,6 +26,10 @@ pub enum Timer {
     Connection(ConnectionId),
     /// A will is due, or a session has expired.
     Session(SessionId),
+    /// A hook's answer about this connection is late.
+    Verdict(ConnectionId),
+    /// A connection that published too fast may go on.
+    Rate(ConnectionId),
     /// Expired retained messages are to be swept.
     RetainedSweep,
 }

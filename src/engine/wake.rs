@@ -29,6 +29,8 @@ impl Engine {
             match timer {
                 Timer::Connection(id) => self.connection_timer(id, now),
                 Timer::Session(id) => self.session_timer(id, now),
+                Timer::Rate(id) => self.rate_timer(id),
+                Timer::Verdict(id) => self.question_timer(id, now),
                 Timer::RetainedSweep => {
                     self.sweeping = false;
                     self.retained.sweep(now, SWEEP_BUDGET);

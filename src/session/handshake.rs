@@ -26,6 +26,8 @@ pub struct Offer {
     pub session_expiry_max: u32,
     /// Seconds of keep alive a client may ask for; zero for no bound.
     pub keep_alive_max: u16,
+    /// Whether any authentication method may be known.
+    pub enhanced_authentication: bool,
 }
 
 /// The terms of one connection.
@@ -58,7 +60,7 @@ pub fn agree(connect: &Connect<'_>, offer: &Offer) -> Result<Agreement, ReasonCo
     if connect.client_id.is_empty() && !may_be_assigned_an_identifier(connect) {
         return Err(ReasonCode::ClientIdentifierNotValid);
     }
-    if properties.authentication_method.is_some() {
+    if properties.authentication_method.is_some() && !offer.enhanced_authentication {
         // No method is known [MQTT-4.12.0-1].
         return Err(ReasonCode::BadAuthenticationMethod);
     }
@@ -150,6 +152,7 @@ mod tests {
         outbound_alias_maximum: 10,
         session_expiry_max: 3600,
         keep_alive_max: 60,
+        enhanced_authentication: false,
     };
 
     fn connect(version: ProtocolVersion, clean_start: bool, client_id: &str) -> Connect<'_> {

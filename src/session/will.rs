@@ -44,6 +44,28 @@ impl Will {
         self.message.topic()
     }
 
+    /// The message as CONNECT carried it, without its expiry.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// Seconds after which it is worth nothing, once published.
+    #[must_use]
+    pub fn expiry_interval(&self) -> Option<u32> {
+        self.expiry_interval
+    }
+
+    /// The same will with another message.
+    #[must_use]
+    pub fn altered(self, message: Message, expiry_interval: Option<u32>) -> Self {
+        Self {
+            message,
+            expiry_interval,
+            ..self
+        }
+    }
+
     /// The message to publish, its expiry counted from now [MQTT-3.1.2-8].
     #[must_use]
     pub fn publish(self, now: Timestamp) -> Rc<Message> {

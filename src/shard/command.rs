@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use super::listener::Door;
 use super::turn::Counters;
-use crate::engine::Stats;
-use crate::ids::ShardId;
+use crate::engine::{ClientReport, Inbox, Stats};
+use crate::hooks::{Answer, Ticket};
+use crate::ids::{SessionId, ShardId};
+use crate::message::Message;
+use crate::protocol::{QoS, ReasonCode};
 
 /// A question to one shard. Every answer is sent once; an asker that has gone
 /// away is no error.
@@ -35,8 +38,45 @@ pub(crate) enum Command {
     },
     /// Report the counters.
     Report { reply: flume::Sender<ShardReport> },
+    /// A worker has found an answer for the engine.
+    Verdict { ticket: Ticket, answer: Answer },
+    /// The hooks' rules have changed.
+    Reloaded { reply: flume::Sender<()> },
+    /// Something that the embedding process wants.
+    Request(Request),
     /// End the shard.
     Exit,
+}
+
+/// What the embedding process wants of one shard.
+pub(crate) enum Request {
+    /// Publish a message; false without room for it.
+    Publish {
+        message: Message,
+        reply: flume::Sender<bool>,
+    },
+    /// Subscribe: which session it is, or why not.
+    Subscribe {
+        filter: Box<str>,
+        qos: QoS,
+        retained: bool,
+        inbox: Box<dyn Inbox>,
+        reply: flume::Sender<Result<SessionId, ReasonCode>>,
+    },
+    /// Give a subscription up.
+    Unsubscribe { session: SessionId },
+    /// Report on up to `most` clients from this slot on.
+    Clients {
+        from: u32,
+        most: usize,
+        reply: flume::Sender<(Vec<ClientReport>, Option<u32>)>,
+    },
+    /// End a client's connection; whether it was here.
+    DisconnectClient {
+        client_id: Box<str>,
+        reason: ReasonCode,
+        reply: flume::Sender<bool>,
+    },
 }
 
 /// One shard's part of the question whether the mesh is drained.

@@ -13,7 +13,7 @@
 //! | `listener` `origin` | accepting, and pausing when the machine is full; who came |
 //! | `mesh` `lane` `handoff` | what crosses between shards |
 //! | `doorbell` `parked` `timer` `clock` | what wakes the turn, and time |
-//! | `command` | what other threads ask |
+//! | `command` `request` | what other threads ask |
 
 mod buffer_pool;
 mod clock;
@@ -29,6 +29,7 @@ mod listener;
 mod mesh;
 mod origin;
 mod parked;
+mod request;
 mod ring;
 mod stop;
 mod timer;
@@ -48,7 +49,7 @@ use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement, Pool
 
 pub(crate) use clock::Clock;
 pub use command::ShardReport;
-pub(crate) use command::{Census, Command};
+pub(crate) use command::{Census, Command, Request};
 pub(crate) use doorbell::Doorbell;
 pub(crate) use listener::{Door, Shortage};
 pub(crate) use mesh::{Mesh, meshes};
@@ -60,6 +61,7 @@ use ring::Ring;
 use turn::{Parts, Turn};
 
 use crate::engine::{Engine, EngineConfig};
+use crate::hooks::Inquiry;
 use crate::ids::ShardId;
 
 /// Entries of each of glommio's rings. Sockets do not go through them, so the
@@ -111,6 +113,8 @@ pub(crate) struct Assignment {
     pub(crate) engine: EngineConfig,
     pub(crate) shortage: Arc<Shortage>,
     pub(crate) commands: flume::Receiver<Command>,
+    /// Where questions to slow hooks go.
+    pub(crate) questions: flume::Sender<Inquiry>,
     pub(crate) doorbell: Arc<Doorbell>,
 }
 
@@ -193,6 +197,7 @@ async fn drive(assignment: Assignment, ring: Ring, ready: flume::Sender<()>) {
         ring,
         mesh: assignment.mesh,
         commands: assignment.commands,
+        questions: assignment.questions,
         shortage: assignment.shortage,
         clock: assignment.clock,
         wakeup,

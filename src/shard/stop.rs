@@ -82,6 +82,12 @@ impl Turn {
                     engine: self.engine.stats(),
                 });
             }
+            Command::Verdict { ticket, answer } => self.engine.handle_verdict(ticket, answer, now),
+            Command::Reloaded { reply } => {
+                self.engine.handle_reload();
+                let _ = reply.send(());
+            }
+            Command::Request(request) => self.oblige(request, now),
             Command::Exit => self.stopping.exit = true,
         }
     }

@@ -34,6 +34,7 @@ use super::timer::Alarm;
 use super::unwrap::Handshakes;
 use super::wrap::{Wrapped, Wraps};
 use crate::engine::{Engine, LostCause, Origin};
+use crate::hooks::Inquiry;
 use crate::ids::{ConnectionId, ShardId};
 use crate::time::Timestamp;
 
@@ -91,6 +92,8 @@ pub(crate) struct Turn {
     pub(super) listeners: Listeners,
     pub(super) mesh: Mesh,
     pub(super) commands: flume::Receiver<Command>,
+    /// Where the engine's questions go.
+    pub(super) questions: flume::Sender<Inquiry>,
     pub(super) stopping: Stopping,
     pub(super) counters: Counters,
     /// Connections to be flushed, each at most once.
@@ -122,6 +125,7 @@ pub(crate) struct Parts {
     pub(crate) ring: Ring,
     pub(crate) mesh: Mesh,
     pub(crate) commands: flume::Receiver<Command>,
+    pub(crate) questions: flume::Sender<Inquiry>,
     pub(crate) shortage: Arc<Shortage>,
     pub(crate) clock: Clock,
     pub(crate) wakeup: Rc<Wakeup>,
@@ -141,6 +145,7 @@ impl Turn {
             listeners: Listeners::new(parts.shard, parts.shortage),
             mesh: parts.mesh,
             commands: parts.commands,
+            questions: parts.questions,
             stopping: Stopping::default(),
             counters: Counters::default(),
             dirty: Vec::new(),
@@ -431,6 +436,7 @@ impl Turn {
         // Peers begin with their part while this shard flushes.
         self.mesh.wake_peers();
         self.flush(now);
+        self.ask_workers(now);
         while let Some((id, to, arrival)) = self.engine.next_handoff() {
             let wrapped = self.unwrap(id);
             if let Some(handoff) = depart(id, arrival, wrapped, &mut self.table, &mut self.ring) {

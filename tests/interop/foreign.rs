@@ -99,7 +99,7 @@ pub fn finish(command: &mut Command, deadline: Duration) -> Output {
         .expect("a child can be waited for")
 }
 
-pub fn folder() -> PathBuf {
+fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
 }
 

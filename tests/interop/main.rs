@@ -1,9 +1,10 @@
-//! Foreign clients against the real broker: paho, mosquitto's tools, rumqttc and MQTT.js.
+//! Foreign clients against the real broker: paho, mosquitto's tools, rumqttc and MQTT.js, and
+//! browsers.
 //!
 //! One test per client, protocol version and number of shards; each runs every
 //! scenario of its client and names the ones that failed. A client that is not
 //! installed is skipped loudly, or fails where `RINGMQ_REQUIRE_INTEROP=1` says that
-//! everything must be there (as `tests/run` does); a browser always may be missing. Shares no code with the broker.
+//! everything must be there (as `tests/run` does). Shares no code with the broker.
 
 #[path = "../support/authority.rs"]
 mod authority;
@@ -71,4 +72,15 @@ over_transports! {
     mqttjs_over_wss: crate::foreign::mqttjs_over, "5.0", "wss";
     mosquitto_over_tls: crate::mosquitto::run_over, "5.0", "tls";
     mosquitto_over_unix: crate::mosquitto::run_over, "3.1.1", "unix";
+}
+
+#[test]
+fn chromium() {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    browser::run("chrome", "RINGMQ_CHROMIUM", &names);
+}
+
+#[test]
+fn firefox() {
+    browser::run("firefox", "RINGMQ_FIREFOX", &["firefox-esr", "firefox"]);
 }

@@ -88,6 +88,14 @@ impl Broker {
         })
     }
 
+    /// A broker that listens there, whoever runs it.
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            way: Way::Tcp(address),
+            process: None,
+        }
+    }
+
     /// How clients reach it.
     pub fn way(&self) -> &Way {
         &self.way
@@ -107,6 +115,37 @@ impl Broker {
             .status()
             .expect("kill can be run");
         assert!(status.success(), "the broker is not there any more");
+    }
+
+    /// Asks the broker to read its files again.
+    pub fn reload(&self) {
+        let process = self.process.as_ref().expect("a broker started here");
+        let id = process.child.lock().expect("no panic holds it").id();
+        let status = Command::new("kill")
+            .args(["-HUP", &id.to_string()])
+            .status()
+            .expect("kill can be run");
+        assert!(status.success(), "the broker is not there any more");
+    }
+
+    /// Waits until `count` of the latest lines of its log hold `text`, and returns the last one.
+    pub fn wait_for_log(&self, text: &str, count: usize) -> String {
+        let process = self.process.as_ref().expect("a broker started here");
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            let lines = process.stderr.lock().expect("no panic holds it");
+            let mut found: Vec<_> = lines.iter().filter(|line| line.contains(text)).collect();
+            if found.len() >= count {
+                return found.pop().cloned().unwrap_or_default();
+            }
+            drop(lines);
+            assert!(
+                Instant::now() < deadline,
+                "the broker does not log {text:?}\n{}",
+                self.diagnosis()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits for the process to end.

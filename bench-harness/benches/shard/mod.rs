@@ -38,6 +38,7 @@ impl Shards {
                 shards: count,
                 limits: Arc::clone(&limits),
                 listeners: Arc::from([]),
+                hooks: Arc::default(),
                 placement_seed: [1, 2, 3, 4],
                 random_seed: u64::from(shard),
                 interest: Arc::clone(&interest),

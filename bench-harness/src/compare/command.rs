@@ -18,7 +18,7 @@ use super::ratios::{self, Comparison};
 use super::session::{self, Aborted, COMPARISON, Findings, Plan};
 use super::table::{remarks, table};
 use crate::affinity::Cores;
-use crate::arguments::MqttVersion;
+use crate::arguments::{MqttVersion, TransportArguments};
 use crate::encode::version_name;
 use crate::floor;
 use crate::settings::{Scenario, Shape};
@@ -70,6 +70,25 @@ pub struct CompareArguments {
     /// MQTT version
     #[arg(long, value_enum, default_value = "3.1.1")]
     mqtt: MqttVersion,
+    /// How brokers are spoken to.
+    #[command(flatten)]
+    transport: TransportArguments,
+    /// The certificates of brokers that speak TLS, a PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls",
+        required_if_eq("tls", "true")
+    )]
+    cert: Option<PathBuf>,
+    /// Their key, a PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls",
+        required_if_eq("tls", "true")
+    )]
+    key: Option<PathBuf>,
     /// Where every single result and the comparison are stored
     /// [default: bench-results/SCENARIO-TIME]
     #[arg(long)]
@@ -88,6 +107,7 @@ struct Stored<'a> {
     scenario: &'a str,
     arguments: Vec<String>,
     mqtt: &'a str,
+    transport: &'a str,
     rounds: u16,
     broker_cores: Option<String>,
     generator_cores: Option<String>,
@@ -133,9 +153,11 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, (u8, String)> {
             harness,
             arguments: [&[scenario], arguments.arguments.as_slice()].concat(),
             version: arguments.mqtt.into(),
+            transport: arguments.transport.clone(),
             cores: arguments.generator_cores.clone(),
         },
         broker_cores: arguments.broker_cores.clone(),
+        certificate: (absolute(&arguments.cert)?, absolute(&arguments.key)?),
         directory,
     };
     let findings =
@@ -152,6 +174,15 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, (u8, String)> {
     tell(arguments, &plan, &skipped, &findings)
 }
 
+/// A file by a path that means the same in every directory; empty where there is
+/// none.
+fn absolute(file: &Option<PathBuf>) -> Result<PathBuf, (u8, String)> {
+    let Some(file) = file else {
+        return Ok(PathBuf::new());
+    };
+    fs::canonicalize(file).map_err(|error| (BAD_ARGUMENTS, format!("{}: {error}", file.display())))
+}
+
 /// Who takes part, and a line for each one that is not there.
 fn entries(
     arguments: &CompareArguments,
@@ -161,7 +192,7 @@ fn entries(
     let mut entries: Vec<Entry> = Vec::new();
     let mut skipped = Vec::new();
     for with in &arguments.with {
-        match Entry::parse(with) {
+        match Entry::parse(with, arguments.transport.scheme()) {
             Ok(entry) => entries.push(entry),
             Err(NoEntry::Missing(line)) => {
                 eprintln!("{line}");
@@ -170,14 +201,17 @@ fn entries(
             Err(NoEntry::Wrong(line)) => return Err((BAD_ARGUMENTS, line)),
         }
     }
-    if floor::serves(shape) {
+    let plain = arguments.transport.scheme() == "mqtt";
+    if floor::serves(shape) && plain {
         let caps = arguments.floor.iter();
         entries.extend(caps.map(|cap| Entry::floor(harness, *cap)));
     } else if !arguments.floor.is_empty() {
-        let line = format!(
-            "floor is skipped, it knows nothing of what a {} scenario needs",
-            shape.name()
-        );
+        let line = if plain {
+            let shape = shape.name();
+            format!("floor is skipped, it knows nothing of what a {shape} scenario needs")
+        } else {
+            "floor is skipped, it speaks plain TCP alone".to_owned()
+        };
         eprintln!("{line}");
         skipped.push(line);
     }
@@ -207,6 +241,7 @@ fn tell(
             .map(|argument| argument.display().to_string())
             .collect(),
         mqtt: version_name(plan.generator.version),
+        transport: arguments.transport.scheme(),
         rounds: arguments.rounds,
         broker_cores: plan.broker_cores.as_ref().map(Cores::to_string),
         generator_cores: plan.generator.cores.as_ref().map(Cores::to_string),

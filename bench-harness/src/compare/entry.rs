@@ -37,11 +37,12 @@ pub enum NoEntry {
 
 impl Entry {
     /// What `--with` asks for: a known name, `NAME=COMMAND with {port}`, or
-    /// `NAME=PROGRAM` for a known broker at an unusual place.
+    /// `NAME=PROGRAM` for a known broker at an unusual place. It is to listen for
+    /// what `scheme` says: `mqtt`, `mqtts`, `ws`, `wss`.
     ///
     /// # Errors
     /// See [`NoEntry`].
-    pub fn parse(with: &str) -> Result<Self, NoEntry> {
+    pub fn parse(with: &str, scheme: &str) -> Result<Self, NoEntry> {
         let (name, command) = match with.split_once('=') {
             Some((name, command)) => (name.trim(), Some(command)),
             None => (with.trim(), None),
@@ -58,9 +59,9 @@ impl Entry {
             (None, Some(peer)) => {
                 let program = find_program(&peer.program)
                     .ok_or_else(|| NoEntry::Missing(missing(&peer.name, &peer.get)))?;
-                known(peer, &program)
+                known(peer, &program, scheme)
             }
-            (Some(command), peer) => given(name, command, peer),
+            (Some(command), peer) => given(name, command, peer, scheme),
         }
     }
 
@@ -82,7 +83,14 @@ impl Entry {
     }
 }
 
-fn known(peer: Peer, program: &Path) -> Result<Entry, NoEntry> {
+fn known(peer: Peer, program: &Path, scheme: &str) -> Result<Entry, NoEntry> {
+    let name = peer.name.clone();
+    let peer = peer.listening_for(scheme).ok_or_else(|| {
+        NoEntry::Missing(format!(
+            "{name} is skipped, it is not known how it listens for {scheme}: \
+             --with '{name}=COMMAND with {{port}}' says it"
+        ))
+    })?;
     let program = program.display().to_string();
     let command = words::split(&peer.command)
         .map_err(NoEntry::Wrong)?
@@ -97,7 +105,7 @@ fn known(peer: Peer, program: &Path) -> Result<Entry, NoEntry> {
     })
 }
 
-fn given(name: &str, command: &str, peer: Option<Peer>) -> Result<Entry, NoEntry> {
+fn given(name: &str, command: &str, peer: Option<Peer>, scheme: &str) -> Result<Entry, NoEntry> {
     let words = words::split(command)
         .map_err(|wrong| NoEntry::Wrong(format!("--with {name}=...: {wrong}")))?;
     let places = |place: &str| words.iter().any(|word| word.contains(place));
@@ -106,9 +114,10 @@ fn given(name: &str, command: &str, peer: Option<Peer>) -> Result<Entry, NoEntry
         NoEntry::Missing(missing(name, &get))
     })?;
     match peer {
-        Some(peer) if words.len() == 1 => return known(peer, &program),
+        Some(peer) if words.len() == 1 => return known(peer, &program, scheme),
         Some(_) | None => {}
     }
+    let peer = peer.and_then(|peer| peer.listening_for(scheme));
     let files = peer.map_or_else(Vec::new, |peer| peer.file);
     let in_a_file = places("{dir}") && !files.is_empty();
     if !places("{port}") && !in_a_file {
@@ -162,7 +171,7 @@ mod tests {
     use super::*;
 
     fn wrong(with: &str) -> String {
-        match Entry::parse(with) {
+        match Entry::parse(with, "mqtt") {
             Err(NoEntry::Wrong(line)) => line,
             other => panic!("{with}: {other:?}"),
         }
@@ -170,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_command_with_a_port_is_an_entry() {
-        let entry = Entry::parse("mine=/bin/sh -c 'serve {port}'").expect("sh exists");
+        let entry = Entry::parse("mine=/bin/sh -c 'serve {port}'", "mqtt").expect("sh exists");
         assert_eq!(entry.name, "mine");
         assert_eq!(entry.command, ["/bin/sh", "-c", "serve {port}"]);
         assert!(!entry.is_floor);
@@ -178,20 +187,20 @@ mod tests {
 
     #[test]
     fn a_known_broker_at_an_unusual_place_keeps_its_settings() {
-        let entry = Entry::parse("flashmq=/bin/sh").expect("sh exists");
+        let entry = Entry::parse("flashmq=/bin/sh", "mqtt").expect("sh exists");
         assert_eq!(
             entry.command,
             ["/bin/sh", "--config-file", "{dir}/flashmq.conf"]
         );
         assert_eq!(entry.files.len(), 1);
-        let own = Entry::parse("flashmq=sh --mine {dir}/flashmq.conf").expect("sh exists");
+        let own = Entry::parse("flashmq=sh --mine {dir}/flashmq.conf", "mqtt").expect("sh exists");
         assert_eq!(own.command[1..], ["--mine", "{dir}/flashmq.conf"]);
         assert_eq!(own.files.len(), 1);
     }
 
     #[test]
     fn what_is_not_installed_is_told_with_how_to_get_it() {
-        let missing = Entry::parse("mine=/nowhere/broker --port {port}");
+        let missing = Entry::parse("mine=/nowhere/broker --port {port}", "mqtt");
         let line =
             "mine is skipped, it is not installed: /nowhere/broker is not an executable here";
         assert_eq!(missing, Err(NoEntry::Missing(line.to_owned())));

@@ -13,6 +13,7 @@ use ringmq::protocol::ProtocolVersion;
 
 use super::launch::Launched;
 use crate::affinity::Cores;
+use crate::arguments::TransportArguments;
 use crate::encode::version_name;
 use crate::result::StoredResult;
 
@@ -25,6 +26,8 @@ pub struct Generator {
     pub arguments: Vec<OsString>,
     /// The version to speak.
     pub version: ProtocolVersion,
+    /// TLS and WebSocket.
+    pub transport: TransportArguments,
     /// Where it may run.
     pub cores: Option<Cores>,
 }
@@ -54,6 +57,7 @@ impl Generator {
             .args(["--port", &broker.address().port().to_string()])
             .args(["--pid", &broker.pid().to_string()])
             .args(["--mqtt", version_name(self.version), "--json"])
+            .args(self.transport.words())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

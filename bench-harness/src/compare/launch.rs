@@ -13,11 +13,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ringmq::protocol::ProtocolVersion;
+use ringmq::transport::client::Connector;
 
 use super::entry::Entry;
 use super::words;
 use crate::affinity::Cores;
+use crate::arguments::TransportArguments;
 use crate::encode;
+use crate::fault::Fault;
+use crate::layers::{Layers, RAW_BYTES};
 
 /// A broker that does not accept by then does not work.
 const START_DEADLINE: Duration = Duration::from_secs(20);
@@ -30,6 +34,19 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Lines of a broker's output that are shown when it does not start.
 const LAST_LINES: usize = 5;
+
+/// How a broker is spoken to, and what it needs for that.
+#[derive(Clone, Copy, Debug)]
+pub struct Speech<'a> {
+    /// The version of MQTT.
+    pub version: ProtocolVersion,
+    /// TLS and WebSocket.
+    pub transport: &'a TransportArguments,
+    /// The certificates of a broker that speaks TLS, PEM.
+    pub cert: &'a Path,
+    /// Their key, PEM.
+    pub key: &'a Path,
+}
 
 /// A running broker.
 #[derive(Debug)]
@@ -49,11 +66,11 @@ impl Launched {
         entry: &Entry,
         scratch: &Path,
         cores: Option<&Cores>,
-        version: ProtocolVersion,
+        speech: &Speech<'_>,
     ) -> Result<Self, String> {
         let (directory, port) = prepare(scratch, &entry.name)
             .map_err(|error| format!("{}: cannot prepare its start: {error}", entry.name))?;
-        let result = Self::spawn(entry, &directory, port, cores, version);
+        let result = Self::spawn(entry, &directory, port, cores, speech);
         let mut launched = match result {
             Ok(child) => Self {
                 child,
@@ -65,7 +82,7 @@ impl Launched {
                 return Err(format!("{}: cannot be started: {error}", entry.name));
             }
         };
-        match launched.wait_until_open(version) {
+        match launched.wait_until_open(speech) {
             Ok(()) => Ok(launched),
             Err(what) => Err(format!("{}: {what}{}", entry.name, launched.last_words())),
         }
@@ -76,13 +93,13 @@ impl Launched {
         directory: &Path,
         port: u16,
         cores: Option<&Cores>,
-        version: ProtocolVersion,
+        speech: &Speech<'_>,
     ) -> io::Result<Child> {
         let threads = cores.map_or_else(
             || thread::available_parallelism().map_or(1, usize::from),
             Cores::count,
         );
-        let level = if version == ProtocolVersion::V5 {
+        let level = if speech.version == ProtocolVersion::V5 {
             "5"
         } else {
             "4"
@@ -92,6 +109,8 @@ impl Launched {
             ("dir", directory.display().to_string()),
             ("threads", threads.to_string()),
             ("mqtt", level.to_owned()),
+            ("cert", speech.cert.display().to_string()),
+            ("key", speech.key.display().to_string()),
         ];
         for file in &entry.files {
             let text = words::fill(&file.text, &values);
@@ -139,13 +158,15 @@ impl Launched {
     }
 
     /// Connects as a client does; a port that is merely bound is not enough.
-    fn wait_until_open(&mut self, version: ProtocolVersion) -> Result<(), String> {
+    fn wait_until_open(&mut self, speech: &Speech<'_>) -> Result<(), String> {
+        let (host, port) = (self.address.ip().to_string(), self.address.port());
+        let connector = speech.transport.connector(&host, port, speech.version)?;
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             if let Some(how) = self.child.try_wait().ok().flatten() {
                 return Err(format!("it has ended before it accepted ({how})"));
             }
-            match greet(self.address, version) {
+            match greet(self.address, speech.version, connector.as_deref()) {
                 Ok(()) => return Ok(()),
                 Err(error) if Instant::now() >= deadline => {
                     return Err(format!(
@@ -202,17 +223,47 @@ fn log_of(directory: &Path) -> PathBuf {
 }
 
 /// CONNECT, CONNACK, DISCONNECT.
-fn greet(address: SocketAddr, version: ProtocolVersion) -> io::Result<()> {
+fn greet(
+    address: SocketAddr,
+    version: ProtocolVersion,
+    connector: Option<&Connector>,
+) -> io::Result<()> {
     let second = Duration::from_secs(1);
     let mut stream = TcpStream::connect_timeout(&address, second)?;
     stream.set_read_timeout(Some(second))?;
-    stream.write_all(&encode::connect(version, "ringmq-bench-hello", 60))?;
+    let connect = encode::connect(version, "ringmq-bench-hello", 60);
     let mut head = [0; 1];
-    stream.read_exact(&mut head)?;
-    if head[0] != 0x20 {
-        return Err(io::Error::other("it does not answer CONNECT"));
+    match connector {
+        None => {
+            stream.write_all(&connect)?;
+            stream.read_exact(&mut head)?;
+            stream.write_all(&encode::DISCONNECT)?;
+        }
+        Some(connector) => {
+            let mut layers = Layers::open(connector)?;
+            head[0] = first_byte(&mut layers, &stream, connect).map_err(io::Error::other)?;
+            layers.close(&stream);
+        }
     }
-    stream.write_all(&encode::DISCONNECT)
+    if head[0] == 0x20 {
+        Ok(())
+    } else {
+        Err(io::Error::other("it does not answer CONNECT"))
+    }
+}
+
+/// Sends a packet through TLS and WebSocket; the first byte of the answer.
+fn first_byte(layers: &mut Layers, stream: &TcpStream, mut packet: Vec<u8>) -> Result<u8, Fault> {
+    let mut raw = vec![0; RAW_BYTES];
+    let mut buffer = vec![0; RAW_BYTES];
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < deadline {
+        layers.flush(stream, &mut packet)?;
+        if layers.receive(stream, &mut raw, &mut buffer, 0)?.is_some() {
+            return Ok(buffer[0]);
+        }
+    }
+    Err(Fault::Closed)
 }
 
 #[cfg(test)]
@@ -225,9 +276,15 @@ mod tests {
 
     #[test]
     fn a_command_that_ends_at_once_is_told_with_its_last_words() {
-        let entry = Entry::parse("mine=sh -c 'echo no {port}; exit 7'").expect("sh exists");
+        let entry = Entry::parse("mine=sh -c 'echo no {port}; exit 7'", "mqtt").expect("sh exists");
         let scratch = scratch("ends");
-        let error = Launched::start(&entry, &scratch, None, ProtocolVersion::V3_1_1);
+        let speech = Speech {
+            version: ProtocolVersion::V3_1_1,
+            transport: &TransportArguments::default(),
+            cert: Path::new(""),
+            key: Path::new(""),
+        };
+        let error = Launched::start(&entry, &scratch, None, &speech);
         let error = error.expect_err("it ends");
         assert!(error.starts_with("mine: it has ended before it accepted"));
         assert!(error.contains("exit status: 7") && error.contains("\n    | no "));

@@ -3,16 +3,21 @@
 //! Pure. The data are the files in `peers/`, built into the binary; one file per
 //! broker, no code per broker.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
+use super::words;
+
 /// The files in `peers/`.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     include_str!("../../peers/ringmq.toml"),
     include_str!("../../peers/ringmq-defaults.toml"),
     include_str!("../../peers/mosquitto.toml"),
     include_str!("../../peers/rumqttd.toml"),
     include_str!("../../peers/flashmq.toml"),
     include_str!("../../peers/nanomq.toml"),
+    include_str!("../../peers/nats.toml"),
 ];
 
 /// A broker that is known by name.
@@ -24,13 +29,26 @@ pub struct Peer {
     /// The executable, looked up beside the harness and then in PATH.
     pub program: String,
     /// The command line: `{program}`, `{port}`, `{dir}`, `{threads}`, `{mqtt}` (4
-    /// or 5) are filled in.
+    /// or 5), `{cert}` and `{key}` are filled in.
     pub command: String,
     /// How to get it, in one line.
     pub get: String,
     /// Files that are written into `{dir}` first, filled in likewise.
     #[serde(default)]
     pub file: Vec<ConfigFile>,
+    /// What differs where it listens for `mqtts`, `ws` or `wss`.
+    #[serde(default)]
+    over: BTreeMap<String, Variant>,
+}
+
+/// A broker behind another door.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variant {
+    /// In place of the command line.
+    command: Option<String>,
+    /// In place of the word `{listen}` in its files.
+    listen: Option<String>,
 }
 
 /// A file that a broker reads.
@@ -50,6 +68,21 @@ impl Peer {
         Self::all().into_iter().find(|peer| peer.name == name)
     }
 
+    /// The same broker, listening for what `scheme` says; `None` where it is not
+    /// known how.
+    #[must_use]
+    pub fn listening_for(mut self, scheme: &str) -> Option<Self> {
+        let variant = self.over.remove(scheme)?;
+        if let Some(command) = variant.command {
+            self.command = command;
+        }
+        let listen = variant.listen.unwrap_or_default();
+        for file in &mut self.file {
+            file.text = words::fill(&file.text, &[("listen", listen.clone())]);
+        }
+        Some(self)
+    }
+
     /// All of them.
     ///
     /// # Panics
@@ -66,7 +99,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::compare::words;
 
     #[test]
     fn every_peer_file_is_built_in_and_whole() {
@@ -81,6 +113,17 @@ mod tests {
             assert!(text.contains("{port}"), "{}: takes a port", peer.name);
             assert!(peer.command.starts_with("{program}"), "{}", peer.name);
             assert!(!peer.get.is_empty() && !peer.get.contains('\n'));
+            for scheme in peer.over.keys() {
+                assert!(["mqtt", "mqtts", "ws", "wss"].contains(&scheme.as_str()));
+            }
+            let plain = peer.clone().listening_for("mqtt");
+            let plain = plain.expect("everybody speaks plain MQTT");
+            assert!(
+                plain
+                    .file
+                    .iter()
+                    .all(|file| !file.text.contains("{listen}"))
+            );
             assert!(names.insert(peer.name), "names are different");
         }
     }

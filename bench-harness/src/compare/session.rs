@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
 use super::generator::{Generator, NoResult};
-use super::launch::Launched;
+use super::launch::{Launched, Speech};
 use super::ratios::Series;
 use crate::affinity::Cores;
 use crate::result::StoredResult;
@@ -32,6 +32,8 @@ pub struct Plan {
     pub generator: Generator,
     /// Where brokers may run.
     pub broker_cores: Option<Cores>,
+    /// The certificates of brokers that speak TLS, and their key.
+    pub certificate: (PathBuf, PathBuf),
     /// Where results go.
     pub directory: PathBuf,
 }
@@ -128,8 +130,13 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&str)) -> Result<Findings, Abor
 
 fn run_one(plan: &Plan, entry: &Entry, scratch: &Path) -> Result<StoredResult, NoResult> {
     let cores = plan.broker_cores.as_ref();
-    let mut broker =
-        Launched::start(entry, scratch, cores, plan.generator.version).map_err(NoResult::Failed)?;
+    let speech = Speech {
+        version: plan.generator.version,
+        transport: &plan.generator.transport,
+        cert: &plan.certificate.0,
+        key: &plan.certificate.1,
+    };
+    let mut broker = Launched::start(entry, scratch, cores, &speech).map_err(NoResult::Failed)?;
     let outcome = plan.generator.run(&entry.name, &broker);
     if let Some(how) = broker.ended() {
         return Err(NoResult::Failed(how));

@@ -36,10 +36,8 @@ pub fn table(results: &[StoredResult], metrics: &[String]) -> Result<String, Str
             let Some(summary) = summary else {
                 return Err(unknown(key, results));
             };
-            let label = [panel.title.as_str(), &summary.label];
-            let label: Vec<&str> = label.into_iter().filter(|part| !part.is_empty()).collect();
             columns.push(Column {
-                label: label.join(": "),
+                label: label(&panel.title, &summary.label, metrics.len()),
                 best: best(key, &brokers, &values),
                 digits: summary.digits,
                 values,
@@ -47,6 +45,15 @@ pub fn table(results: &[StoredResult], metrics: &[String]) -> Result<String, Str
         }
     }
     Ok(write(&brokers, &columns))
+}
+
+/// A single metric is named once, by whoever shows the table.
+fn label(panel: &str, metric: &str, metrics: usize) -> String {
+    match (panel, metrics) {
+        ("", _) => metric.to_owned(),
+        (panel, 1) => panel.to_owned(),
+        (panel, _) => format!("{panel}: {metric}"),
+    }
 }
 
 /// One metric of one panel.

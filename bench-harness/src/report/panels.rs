@@ -53,7 +53,7 @@ pub fn in_common(results: &[StoredResult]) -> String {
 }
 
 /// What a reader wants to know first.
-const TOLD: [&str; 11] = [
+const TOLD: [&str; 12] = [
     "scenario",
     "publishers",
     "subscribers",
@@ -65,6 +65,7 @@ const TOLD: [&str; 11] = [
     "window",
     "rate",
     "mqtt",
+    "over",
 ];
 
 /// A key with its value.
@@ -76,6 +77,7 @@ fn traits(result: &StoredResult) -> Vec<Trait<'_>> {
     let mut traits = vec![("scenario", result.scenario.as_str())];
     traits.extend(settings);
     traits.push(("mqtt", &result.broker.mqtt));
+    traits.push(("over", result.broker.transport.as_deref().unwrap_or("tcp")));
     traits
 }
 
@@ -97,6 +99,12 @@ fn words((key, value): &Trait<'_>) -> String {
     match *key {
         "scenario" => (*value).to_owned(),
         "mqtt" => format!("MQTT {value}"),
+        "over" => match *value {
+            "mqtts" => "TLS".to_owned(),
+            "ws" => "WebSocket".to_owned(),
+            "wss" => "WebSocket over TLS".to_owned(),
+            _ => "TCP".to_owned(),
+        },
         "qos" => format!("QoS {value}"),
         "payload" => format!("{number} B"),
         "rate" => format!("{number} message{plural}/s"),

@@ -51,12 +51,7 @@ fn broker(result: &StoredResult) -> String {
     let broker = &result.broker;
     let version = broker.version.as_deref().unwrap_or_default();
     let name = format!("{} {version}", broker.name);
-    format!(
-        "{} at {}, MQTT {}",
-        name.trim(),
-        broker.address,
-        broker.mqtt
-    )
+    format!("{} at {}, {}", name.trim(), broker.address, broker.spoken())
 }
 
 fn settings(result: &StoredResult) -> String {

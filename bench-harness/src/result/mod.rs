@@ -73,6 +73,20 @@ pub struct Broker {
     pub address: String,
     /// The MQTT version spoken with it.
     pub mqtt: String,
+    /// What it is spoken over, where that is not plain TCP: `mqtts`, `ws`, `wss`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
+}
+
+impl Broker {
+    /// The version spoken, and over what where that is not plain TCP.
+    #[must_use]
+    pub fn spoken(&self) -> String {
+        match &self.transport {
+            None => format!("MQTT {}", self.mqtt),
+            Some(scheme) => format!("MQTT {} ({scheme})", self.mqtt),
+        }
+    }
 }
 
 impl StoredResult {

@@ -77,7 +77,7 @@ impl Handler for Stopwatch {
 /// When it cannot run at all; what the broker did wrong is in the report.
 pub fn run(plan: &ConnectPlan, progress: &Progress) -> Result<Run, RunError> {
     let clock = Clock::start();
-    let mut engine = Engine::new(plan.target.address, clock, MAX_PACKET)?;
+    let mut engine = Engine::new(&plan.target, clock, MAX_PACKET)?;
     engine.allow_handshakes(plan.concurrent);
     let observer = Observer::new(clock, &plan.target);
     let before = memory(&plan.target)?;

@@ -56,7 +56,7 @@ pub fn run(plan: &IdlePlan, progress: &Progress) -> Result<Run, RunError> {
     let pid = plan.pid;
     let read = || process::memory(pid).map_err(|error| RunError::Process(pid, error));
     let clock = Clock::start();
-    let mut engine = Engine::new(plan.target.address, clock, MAX_PACKET)?;
+    let mut engine = Engine::new(&plan.target, clock, MAX_PACKET)?;
     let before = read()?;
     for number in 0..plan.connections {
         let filters = if plan.subscribe {

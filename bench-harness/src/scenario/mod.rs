@@ -148,7 +148,7 @@ fn open_all<H: Handler>(
     while !engine.is_open() {
         engine.turn(handler, clock.now() + TICK)?;
         if let Some((number, fault)) = engine.lost().first() {
-            return Err(RunError::Open(*number, *fault));
+            return Err(RunError::Open(*number, fault.clone()));
         }
         if clock.now() > deadline {
             let ready = engine.ready();

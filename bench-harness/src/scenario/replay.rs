@@ -33,7 +33,7 @@ pub fn run(plan: &ReplayPlan, progress: &Progress) -> Result<Run, RunError> {
     let longest = format!("{}/9999999/999", plan.root);
     let template = PublishTemplate::new(version, &longest, 2, true, plan.payload);
     let max_packet = template.size().next_power_of_two();
-    let mut engine = Engine::new(plan.target.address, clock, max_packet)?;
+    let mut engine = Engine::new(&plan.target, clock, max_packet)?;
     let owner = engine.order(handshake(version, "retain", 0, &[], 0));
     let mut replay = Replay::new(plan, owner);
     let played = play(plan, &mut engine, &mut replay, progress);

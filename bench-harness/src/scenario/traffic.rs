@@ -38,7 +38,7 @@ pub fn run(plan: &TrafficPlan, progress: &Progress) -> Result<Run, RunError> {
     let longest = longest.max_by_key(|topic| topic.len()).unwrap_or("");
     let template = PublishTemplate::new(plan.target.version, longest, 2, false, plan.payload);
     let max_packet = template.size().next_power_of_two();
-    let mut engine = Engine::new(plan.target.address, clock, max_packet)?;
+    let mut engine = Engine::new(&plan.target, clock, max_packet)?;
     let mut traffic = Traffic::new(plan);
     let observer = Observer::new(clock, &plan.target);
     let memory_before = memory(&plan.target)?;

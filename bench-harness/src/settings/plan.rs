@@ -160,6 +160,7 @@ mod tests {
             version: ProtocolVersion::V5,
             pid: Some(1),
             count_syscalls: false,
+            connector: None,
         }
     }
 

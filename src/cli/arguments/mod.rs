@@ -9,9 +9,12 @@ mod connection;
 mod limits;
 mod listener_options;
 mod listeners;
+mod passwd;
 mod property;
 mod publish;
+mod quotas;
 mod raw;
+mod rules;
 mod serve;
 mod subscribe;
 #[cfg(test)]
@@ -25,7 +28,9 @@ use clap::{CommandFactory, FromArgMatches};
 
 pub(crate) use connection::ConnectionSettings;
 pub(crate) use listeners::ListenerSettings;
+pub(crate) use passwd::{PasswdSettings, Task};
 pub(crate) use publish::{Payload, PublishSettings};
+pub(crate) use rules::RulesSettings;
 pub(crate) use serve::ServeSettings;
 pub(crate) use subscribe::{CHANCE_ALL, Output, Retained, SubscribeSettings};
 
@@ -38,6 +43,7 @@ pub(crate) enum Command {
     Serve(Box<ServeSettings>),
     Publish(Box<PublishSettings>),
     Subscribe(Box<SubscribeSettings>),
+    Passwd(PasswdSettings),
 }
 
 /// Why there is no command to run.
@@ -57,7 +63,7 @@ impl From<Failure> for Rejected {
 /// Reads the command line, `arguments[0]` being the program's name.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Command, Rejected> {
     let client = match arguments.get(1).and_then(|name| name.to_str()) {
-        Some(name @ ("pub" | "sub")) => Some(name.to_owned()),
+        Some(name @ ("pub" | "sub" | "passwd")) => Some(name.to_owned()),
         _ => None,
     };
     let explain = |failure: Failure| match &client {
@@ -82,7 +88,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Command, Rejected> {
     // The derived parser flattens `-D a b c -D d e f`; the occurrences still know.
     let properties: Vec<Vec<String>> = matches
         .subcommand()
-        .filter(|_| client.is_some())
+        .filter(|(name, _)| matches!(*name, "pub" | "sub"))
         .and_then(|(_, matches)| matches.get_occurrences::<String>("property"))
         .map(|all| all.map(|one| one.cloned().collect()).collect())
         .unwrap_or_default();
@@ -95,6 +101,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Command, Rejected> {
             .map(|settings| Command::Publish(Box::new(settings))),
         Some(RawCommand::Sub(raw)) => SubscribeSettings::check(*raw, &properties)
             .map(|settings| Command::Subscribe(Box::new(settings))),
+        Some(RawCommand::Passwd(raw)) => PasswdSettings::check(raw).map(Command::Passwd),
     };
     Ok(command.map_err(explain)?)
 }

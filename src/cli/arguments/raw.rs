@@ -34,6 +34,8 @@ pub(super) enum RawCommand {
     /// Subscribe and print messages, with the options of mosquitto_sub
     #[command(disable_help_flag = true, args_override_self = true)]
     Sub(Box<RawSubscribe>),
+    /// Create and edit password files, with the options of mosquitto_passwd
+    Passwd(super::passwd::RawPasswd),
 }
 
 #[derive(Args, Debug, Default)]
@@ -53,7 +55,11 @@ pub(super) struct RawServe {
     #[command(flatten)]
     pub(super) listeners: super::listeners::RawListeners,
     #[command(flatten)]
+    pub(super) rules: super::rules::RawRules,
+    #[command(flatten)]
     pub(super) limits: super::limits::RawLimits,
+    #[command(flatten)]
+    pub(super) quotas: super::quotas::RawQuotas,
 }
 
 #[derive(Args, Debug, Default)]

@@ -9,7 +9,8 @@ use tracing_subscriber::EnvFilter;
 use super::limits::{ANY, number};
 use super::listeners::ListenerSettings;
 use super::raw::RawServe;
-use crate::broker::Limits;
+use super::rules::RulesSettings;
+use crate::broker::{Limits, Quotas};
 use crate::cli::failure::Failure;
 
 /// Settings of `ringmq serve`.
@@ -22,7 +23,9 @@ pub(crate) struct ServeSettings {
     pub(crate) allow_anonymous: bool,
     /// None: as many as descriptors allow.
     pub(crate) max_connections: Option<u32>,
+    pub(crate) rules: RulesSettings,
     pub(crate) limits: Limits,
+    pub(crate) quotas: Quotas,
     pub(crate) log: EnvFilter,
 }
 
@@ -39,7 +42,9 @@ impl ServeSettings {
             max_connections: connections
                 .map(|text| number("--max-connections", text, &(1..=u64::from(u32::MAX))))
                 .transpose()?,
+            rules: raw.rules.check()?,
             limits: raw.limits.check()?,
+            quotas: raw.quotas.check()?,
             log: check_log(&raw.log)?,
         })
     }

@@ -8,8 +8,12 @@
 mod bounds;
 mod cuts;
 mod expiry;
+mod hooks;
+mod hooks_cost;
 mod multitudes;
+mod questions;
 mod replays;
+mod rules;
 mod schedules;
 mod sessions;
 mod world;

@@ -11,8 +11,10 @@ use ahash::RandomState;
 
 use crate::engine::connection::Connection;
 use crate::engine::{
-    ConnectionBudget, Engine, EngineConfig, Limits, LostCause, Origin, PeerBatch, StopPhase,
+    ConnectionBudget, Engine, EngineConfig, Limits, ListenerPolicy, LostCause, Origin, PeerBatch,
+    StopPhase,
 };
+use crate::hooks::{Answer, Chain, Inquiry, Ticket};
 use crate::ids::{ConnectionId, ShardId};
 use crate::peer::{Identity, Peer};
 use crate::protocol::{
@@ -104,6 +106,22 @@ pub struct World {
 
 impl World {
     pub fn new(shards: u16, limits: Limits) -> Self {
+        Self::with_rules(shards, limits, Arc::default(), None)
+    }
+
+    /// A world with hooks and with a listener's policy towards anonymous clients.
+    pub fn with_rules(
+        shards: u16,
+        limits: Limits,
+        hooks: Arc<Chain>,
+        allow_anonymous: Option<bool>,
+    ) -> Self {
+        let listener = ListenerPolicy {
+            name: "tcp".into(),
+            allow_anonymous,
+            quotas: Arc::default(),
+        };
+        let listeners: Arc<[ListenerPolicy]> = Arc::from([listener]);
         let interest = Arc::new(InterestTable::new(
             shards,
             RandomState::with_seeds(1, 2, 3, 4),
@@ -114,7 +132,8 @@ impl World {
                 shard: ShardId(shard),
                 shards,
                 limits: Arc::clone(&limits),
-                listeners: Arc::from([]),
+                listeners: Arc::clone(&listeners),
+                hooks: Arc::clone(&hooks),
                 placement_seed: [1, 2, 3, 4],
                 random_seed: u64::from(shard),
                 interest: Arc::clone(&interest),
@@ -159,6 +178,20 @@ impl World {
         let stream = &self.streams[client.0];
         let identity = Some(Box::new(identity));
         self.engines[stream.shard].handle_established(stream.id, Some(peer), identity);
+    }
+
+    /// The questions that have left the shards.
+    pub fn questions(&mut self) -> Vec<Inquiry> {
+        self.engines
+            .iter_mut()
+            .flat_map(|engine| std::iter::from_fn(|| engine.next_question()))
+            .collect()
+    }
+
+    /// The answer to a question arrives, and what it sets free happens.
+    pub fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        self.engines[ticket.shard.index()].handle_verdict(ticket, answer, self.now);
+        self.settle();
     }
 
     /// A client's connection, on whichever shard it is.

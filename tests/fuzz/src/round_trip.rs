@@ -2,10 +2,16 @@
 //!
 //! Owns nothing. Pure.
 
-use ringmq::protocol::{Delivery, Frame, Packet, ProtocolVersion, Publish, Split, split};
+use ringmq::protocol::{
+    Delivery, Frame, Packet, ProtocolVersion, Publish, Split, Subscribe, TopicFilter, Unsubscribe,
+    split,
+};
 
 use super::decode::VERSIONS;
 use super::input::Input;
+
+/// Parts of a request that are tried; more of them say nothing new and cost time.
+const PARTS: usize = 8;
 
 /// Takes the bytes as one packet: its first byte, then its body.
 pub fn run(data: &[u8]) {
@@ -29,7 +35,34 @@ pub fn run(data: &[u8]) {
         if let Packet::Publish(publish) = &packet {
             delivery(publish);
         }
+        parts(version, body, &packet);
         same(version, frame, whole(&bytes));
+    }
+}
+
+/// A long request that is read in parts says what it says as a whole, wherever it is
+/// parted.
+fn parts(version: ProtocolVersion, body: &[u8], packet: &Packet<'_>) {
+    if let Packet::Subscribe(subscribe) = packet {
+        let filters = &subscribe.filters[..];
+        let mut from = body.len() - filters.iter().map(|it| it.encoded_len()).sum::<usize>();
+        for (place, request) in filters.iter().enumerate().take(PARTS) {
+            let rest = Subscribe::requests_from(version, body, from);
+            let whole = filters[place..].iter().copied().map(Ok);
+            assert!(rest.eq(whole), "from {from}: {packet:?}");
+            from += request.encoded_len();
+        }
+    }
+    if let Packet::Unsubscribe(unsubscribe) = packet {
+        let filters = &unsubscribe.filters[..];
+        let length = |filter: &TopicFilter<'_>| 2 + filter.as_str().len();
+        let mut from = body.len() - filters.iter().map(length).sum::<usize>();
+        for (place, filter) in filters.iter().enumerate().take(PARTS) {
+            let rest = Unsubscribe::filters_from(body, from);
+            let whole = filters[place..].iter().copied().map(Ok);
+            assert!(rest.eq(whole), "from {from}: {packet:?}");
+            from += length(filter);
+        }
     }
 }
 

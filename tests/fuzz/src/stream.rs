@@ -68,6 +68,11 @@ fn limits(choice: u8) -> Limits {
         limits.max_queued_messages = 0;
         limits.max_inflight = 0;
     }
+    if choice & 16 != 0 {
+        limits.packets_per_visit = 2;
+        limits.deliveries_per_visit = 1;
+        limits.deliveries_per_pass = 1;
+    }
     limits
 }
 

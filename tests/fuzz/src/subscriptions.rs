@@ -58,6 +58,16 @@ pub fn run(data: &[u8]) {
     run.end();
 }
 
+/// The levels of a filter, as far as its shape goes.
+fn shape(filter: &str) -> Vec<char> {
+    let level = |level| match level {
+        "+" => '+',
+        "#" => '#',
+        _ => 'x',
+    };
+    filter.split('/').map(level).collect()
+}
+
 fn parse(text: &str) -> TopicFilter<'_> {
     TopicFilter::parse(text).expect("the input makes well-formed filters")
 }
@@ -103,8 +113,23 @@ impl Run {
             ..options(QoS::try_from(operation >> 4 & 3).unwrap_or_default())
         };
         let id = NonZeroU32::new(u32::from(input.byte()? % 4));
+        self.check_room(&filter);
         self.add(&filter, session, options, id);
         Some(())
+    }
+
+    /// Where so many shapes of wildcard filters may be, another filter finds room if its
+    /// shape is among them.
+    fn check_room(&self, filter: &str) {
+        let wildcards = self
+            .list
+            .keys()
+            .filter(|(text, _)| parse(text).is_wildcard());
+        let shapes: BTreeSet<Vec<char>> = wildcards.map(|(text, _)| shape(text)).collect();
+        let has_room = |most| self.index.has_room_for(parse(filter), most);
+        let known = !parse(filter).is_wildcard() || shapes.contains(&shape(filter));
+        assert_eq!(has_room(shapes.len()), known, "{filter} beside {shapes:?}");
+        assert!(has_room(shapes.len() + 1));
     }
 
     fn add(

@@ -76,6 +76,7 @@ impl World {
                 shards,
                 limits: Arc::clone(&limits),
                 listeners: Arc::from([]),
+                hooks: Arc::default(),
                 placement_seed: [1, 2, 3, 4],
                 random_seed: u64::from(shard),
                 interest: Arc::clone(&interest),

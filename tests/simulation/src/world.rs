@@ -132,6 +132,7 @@ impl World {
                 shards: plan.shards,
                 limits: Arc::clone(&limits),
                 listeners: Arc::from([]),
+                hooks: Arc::default(),
                 placement_seed: PLACEMENT,
                 random_seed: u64::from(shard) + 1,
                 interest: Arc::clone(&interest),

@@ -175,7 +175,7 @@ fn circumstances_of(result: &StoredResult) -> Vec<(String, String)> {
     line("started", result.started.clone());
     line(
         "broker",
-        format!("{}, MQTT {}", result.broker.address, result.broker.mqtt),
+        format!("{}, {}", result.broker.address, result.broker.spoken()),
     );
     line("repetitions", result.runs.len().to_string());
     for (key, value) in result.settings.iter() {

@@ -1,0 +1,25 @@
+//! Who may do what, seen from outside: files, tokens, challenges and a third party against the
+//! real broker, and mosquitto as the oracle of its own file formats.
+//!
+//! Every promise starts brokers of its own. What mosquitto's programs are needed for is skipped
+//! loudly where they are missing, and fails where `RINGMQ_REQUIRE_INTEROP=1` says that they must be
+//! there. Shares no code with the broker.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a packet that is not the one waited for fails the test, whatever it is"
+)]
+
+mod acl;
+mod files;
+mod foreign;
+mod hammer;
+mod http;
+mod mosquitto;
+mod oracle;
+mod passwords;
+mod reload;
+mod scram;
+#[path = "../support/mod.rs"]
+mod support;
+mod tokens;
