@@ -189,7 +189,7 @@ impl Plan {
                 features = features.with(feature);
             }
         }
-        let mut later = Random::new(seed ^ 0x6c61_7465_72);
+        let mut later = Random::new(seed ^ 0x006c_6174_6572);
         for &feature in LATER {
             if later.percent(chance) {
                 features = features.with(feature);
