@@ -26,7 +26,7 @@ impl Delivered {
         match incoming {
             Incoming::Established(established) => {
                 assert_eq!(self.established, None, "established twice");
-                assert_eq!(self.bytes, [], "bytes before the facts");
+                assert_eq!(self.bytes, [0_u8; 0], "bytes before the facts");
                 self.established = Some(established);
             }
             Incoming::Bytes(bytes) => {
