@@ -91,7 +91,9 @@ impl Decisions {
                 ..Self::default()
             };
         }
-        if memory.is_zero() || topic.len() > REMEMBERED_TOPIC_MAX {
+        // What broke down (a panic, a third party that is away) was no decision.
+        let broken = decision == Decision::Deny(ReasonCode::ImplementationSpecific);
+        if memory.is_zero() || topic.len() > REMEMBERED_TOPIC_MAX || broken {
             return;
         }
         let until = (memory != Duration::MAX).then(|| now.plus(memory));
