@@ -73,11 +73,11 @@ impl RequestReader {
         let from = before.saturating_sub(END.len() - 1);
         let room = MAX_REQUEST - before;
         self.held.extend_from_slice(&input[..input.len().min(room)]);
+        looks_like_http(&self.held)?;
         let Some(end) = memchr::memmem::find(&self.held[from..], END) else {
             if self.held.len() >= MAX_REQUEST {
                 return Err(Refusal::TooLarge.into());
             }
-            looks_like_http(&self.held)?;
             return Ok(None);
         };
         let len = from + end + END.len();
