@@ -137,17 +137,16 @@ impl Engine {
         Ok(Flow::Continue)
     }
 
-    /// A message that hooks may alter: each goes out by itself.
-    fn publish_treated(
+    /// A message that hooks may alter; one that they have altered goes out by itself.
+    fn publish_treated<'a>(
         &mut self,
-        topic: &str,
+        topic: &'a str,
         from: Publisher,
-        publish: &Publish<'_>,
-        burst: &mut Burst<'_>,
+        publish: &Publish<'a>,
+        burst: &mut Burst<'a>,
         visit: &mut Visit,
         now: Timestamp,
     ) -> Flow {
-        self.deliver_burst(burst, now);
         let message = match self.treat_packet(from, topic, publish) {
             Ok(message) => message,
             Err(flow) => return flow,
@@ -159,18 +158,25 @@ impl Engine {
             return Flow::Wait;
         };
         self.clients.stats.publishes_received += 1;
-        let publication = Publication::new(
-            message.topic(),
-            message.raw_properties(),
-            message.payload(),
-            message.qos(),
-            message.retain(),
-            expires_at,
-        );
-        let mut alone = Burst::default();
         let reply = (publish.packet_id, publish.qos);
-        self.accept(publication, from, reply, &targets, &mut alone, visit, now);
-        self.deliver_burst(&mut alone, now);
+        let (qos, retain) = (message.qos(), message.retain());
+        if let Some((topic, properties, payload)) = message.as_written() {
+            let same = Publication::new(topic, properties, payload, qos, retain, expires_at);
+            self.accept(same, from, reply, &targets, burst, visit, now);
+        } else {
+            self.deliver_burst(burst, now);
+            let mut alone = Burst::default();
+            let altered = Publication::new(
+                message.topic(),
+                message.raw_properties(),
+                message.payload(),
+                qos,
+                retain,
+                expires_at,
+            );
+            self.accept(altered, from, reply, &targets, &mut alone, visit, now);
+            self.deliver_burst(&mut alone, now);
+        }
         Flow::Continue
     }
 

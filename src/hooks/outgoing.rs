@@ -96,6 +96,17 @@ impl<'a> Outgoing<'a> {
         &self.properties
     }
 
+    /// Topic, encoded properties and payload where they are still the publisher's own
+    /// bytes.
+    pub(crate) fn as_written(&self) -> Option<(&'a str, &'a [u8], &'a [u8])> {
+        match (&self.topic, &self.properties, &self.payload) {
+            (Cow::Borrowed(topic), Cow::Borrowed(properties), Cow::Borrowed(payload)) => {
+                Some((topic, properties, payload))
+            }
+            _ => None,
+        }
+    }
+
     /// Its user properties, in their order.
     #[must_use]
     pub fn user_properties(&self) -> UserProperties<'_> {
