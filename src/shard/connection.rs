@@ -32,6 +32,8 @@ pub(crate) const ENDED: u16 = 1 << 8;
 pub(crate) const WRAPPED: u16 = 1 << 9;
 /// Part of its TLS handshake waits in line; nothing is received meanwhile.
 pub(crate) const QUEUED: u16 = 1 << 10;
+/// Its transport has ended in order, and the engine still has packets of it to handle.
+pub(crate) const FINISHED: u16 = 1 << 11;
 
 /// One socket and its pending operations: 12 bytes, also while vacant.
 #[derive(Debug)]

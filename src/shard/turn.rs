@@ -451,7 +451,7 @@ impl Turn {
         }
         self.end_lingering(now);
         while let Some(id) = self.engine.next_resumed() {
-            self.read(id, false);
+            self.resume(id, now);
         }
         self.feed_starved();
         self.listeners.rearm(now, &mut self.ring);

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use tracing::debug;
 
 use super::buffer_pool::Buffer;
-use super::connection::{BROKEN, CLOSING, QUEUED, WRAPPED};
+use super::connection::{BROKEN, CLOSING, FINISHED, QUEUED, WRAPPED};
 use super::turn::Turn;
 use super::wrap::Wrapped;
 use crate::engine::LostCause;
@@ -99,6 +99,17 @@ impl Turn {
         !self.handshakes.line.is_empty()
     }
 
+    /// The engine wants bytes of a connection again: they are received, unless its
+    /// transport has ended meanwhile.
+    pub(super) fn resume(&mut self, id: ConnectionId, now: Timestamp) {
+        if self.table.get(id).is_some_and(|c| c.has(FINISHED)) {
+            self.engine.handle_lost(id, LostCause::EndOfStream, now);
+            self.fed = true;
+        } else {
+            self.read(id, false);
+        }
+    }
+
     /// A connection that is going takes its waiting bytes out of the count.
     pub(super) fn unwrap(&mut self, id: ConnectionId) -> Option<Box<Wrapped>> {
         let wrapped = self.wraps.remove(id.slot)?;
@@ -114,6 +125,13 @@ impl Turn {
     ) {
         if let Err(error) = result {
             let cause = if error.is_orderly() {
+                // The end came with bytes that the engine has not all handled yet.
+                if !self.engine.wants_read(id)
+                    && let Some(connection) = self.table.get_mut(id)
+                {
+                    connection.set(FINISHED);
+                    return;
+                }
                 LostCause::EndOfStream
             } else {
                 self.counters.transport_errors += 1;
