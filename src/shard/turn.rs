@@ -301,27 +301,41 @@ impl Turn {
     /// Arms a receive, unless the engine wants no bytes now. Pausing a
     /// publisher is not coming here.
     pub(super) fn read(&mut self, id: ConnectionId, probably_empty: bool) {
-        if !self.engine.wants_read(id) {
+        if !self.may_receive(id) {
             return;
         }
-        let Some(connection) = self.table.get_mut(id) else {
-            return;
-        };
-        if connection.has(RECEIVING | STARVED | CLOSING | BROKEN | QUEUED) {
-            return;
+        if self.starved.is_empty() {
+            self.arm(id, probably_empty);
+        } else {
+            // Whoever was just served would have the buffers again and again.
+            self.queue_for_buffer(id);
         }
-        connection.set(RECEIVING);
-        self.ring
-            .arm_receive(id, &connection.socket, probably_empty);
+    }
+
+    fn may_receive(&self, id: ConnectionId) -> bool {
+        let busy = RECEIVING | STARVED | CLOSING | BROKEN | QUEUED;
+        let connection = self.table.get(id);
+        self.engine.wants_read(id) && connection.is_some_and(|connection| !connection.has(busy))
+    }
+
+    fn arm(&mut self, id: ConnectionId, probably_empty: bool) {
+        if let Some(connection) = self.table.get_mut(id) {
+            connection.set(RECEIVING);
+            self.ring
+                .arm_receive(id, &connection.socket, probably_empty);
+        }
     }
 
     fn starve(&mut self, id: ConnectionId) {
-        let Some(connection) = self.table.get_mut(id) else {
-            return;
-        };
-        connection.set(STARVED);
-        self.starved.push_back(id);
         self.counters.receive_starved += 1;
+        self.queue_for_buffer(id);
+    }
+
+    fn queue_for_buffer(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.table.get_mut(id) {
+            connection.set(STARVED);
+            self.starved.push_back(id);
+        }
     }
 
     /// Lets starved connections receive, as many as there are buffers.
@@ -338,9 +352,13 @@ impl Turn {
             };
             if let Some(connection) = self.table.get_mut(id) {
                 connection.clear(STARVED);
-                self.read(id, false);
+                if self.may_receive(id) {
+                    self.arm(id, false);
+                }
             }
         }
+        // Those that were armed may have nothing to receive, and the others much.
+        self.fed |= !self.starved.is_empty();
     }
 
     fn handle_accepted(&mut self, completion: Completion, now: Timestamp) {
