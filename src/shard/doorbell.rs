@@ -1,18 +1,19 @@
-//! What wakes a shard: an eventfd for the kernel and for other threads, a flag
-//! and a waker for the tasks of the same shard.
+//! What wakes a shard: a doorbell that any thread may ring, and a wakeup that
+//! brings a parked turn back.
 //!
-//! Owns the eventfd. [`Doorbell`] may be rung from any thread; [`Wakeup`] lives
-//! on its shard alone. Holds two of the crate's `unsafe` blocks, for making an
-//! eventfd and for lending it to glommio. Never blocks the shard: the blocking
-//! read waits in glommio's ring. A non-blocking eventfd would not do, glommio's
-//! read of it answers EAGAIN at once.
+//! Owns two eventfds. The network ring polls that of the [`Doorbell`], so that a
+//! ring of it is a completion like any other, wherever the shard waits. The one of
+//! [`Wakeup`] is the shard's own: the network ring signals it while the shard is
+//! parked in glommio, which reads it. Holds two of the crate's `unsafe` blocks, for
+//! making an eventfd and for lending it to glommio. Never blocks the shard: the
+//! blocking read waits in glommio's ring. A non-blocking eventfd would not do,
+//! glommio's read of it answers EAGAIN at once.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Waker;
 
 use glommio::io::BufferedFile;
@@ -28,24 +29,15 @@ pub(crate) struct Doorbell {
 
 impl Doorbell {
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: eventfd takes no pointers; the result is checked below.
-        let descriptor = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
-        if descriptor < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor was just created and nobody else owns it.
-        let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
         Ok(Self {
-            eventfd: File::from(owned),
+            eventfd: eventfd()?,
             parked: Parked::default(),
         })
     }
 
     /// Wakes the shard. Ringing again before it has woken changes nothing.
     pub(crate) fn ring(&self) {
-        // An eventfd write fails only when the counter would overflow, and a
-        // counter that is not zero wakes the shard already.
-        let _ = (&self.eventfd).write(&1u64.to_ne_bytes());
+        signal(&self.eventfd);
     }
 
     /// Wakes the shard if it sleeps; called after something was put into one of
@@ -74,16 +66,23 @@ impl AsFd for Doorbell {
     }
 }
 
-/// Wakes the turn task from other tasks of the same shard.
-#[derive(Debug, Default)]
+/// Brings the turn task back from where it is parked in glommio.
+#[derive(Debug)]
 pub(crate) struct Wakeup {
+    eventfd: File,
     waker: RefCell<Option<Waker>>,
-    /// The doorbell rang since the turn last asked: commands may be waiting.
-    rang: Cell<bool>,
     closing: Cell<bool>,
 }
 
 impl Wakeup {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            eventfd: eventfd()?,
+            waker: RefCell::default(),
+            closing: Cell::default(),
+        })
+    }
+
     /// Remembers the turn task, which then returns Pending.
     pub(crate) fn watch(&self, waker: &Waker) {
         let mut stored = self.waker.borrow_mut();
@@ -95,31 +94,30 @@ impl Wakeup {
         }
     }
 
-    /// Wakes the turn task.
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
-            waker.wake_by_ref();
-        }
+    /// Has the turn task come back once glommio has looked at everything else.
+    pub(crate) fn come_back(&self) {
+        signal(&self.eventfd);
     }
 
-    /// Whether the doorbell rang since the last call.
-    pub(crate) fn take_rang(&self) -> bool {
-        self.rang.replace(false)
-    }
-
-    /// The next ring of the doorbell ends [`listen`].
+    /// Ends [`listen`].
     pub(crate) fn close(&self) {
         self.closing.set(true);
-        self.waker.borrow_mut().take();
+        signal(&self.eventfd);
     }
 }
 
-/// Hands every ring of the doorbell to the turn task, until [`Wakeup::close`].
-pub(crate) async fn listen(doorbell: Arc<Doorbell>, wakeup: Rc<Wakeup>) {
-    let copy = doorbell
+impl AsFd for Wakeup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.eventfd.as_fd()
+    }
+}
+
+/// Hands every wakeup to the turn task, until [`Wakeup::close`].
+pub(crate) async fn listen(wakeup: Rc<Wakeup>) {
+    let copy = wakeup
         .eventfd
         .try_clone()
-        .expect("a descriptor for the doorbell was reserved");
+        .expect("a descriptor for the wakeup was reserved");
     // SAFETY: the copied descriptor is owned by nobody else, and the file
     // closes it.
     let file = unsafe { BufferedFile::from_raw_fd(copy.into_raw_fd()) };
@@ -130,9 +128,26 @@ pub(crate) async fn listen(doorbell: Arc<Doorbell>, wakeup: Rc<Wakeup>) {
         if wakeup.closing.get() {
             break;
         }
-        wakeup.rang.set(true);
-        wakeup.wake();
+        if let Some(waker) = &*wakeup.waker.borrow() {
+            waker.wake_by_ref();
+        }
     }
     // Closing is all that is left; there is nobody to tell about a failure.
     let _ = file.close().await;
+}
+
+fn eventfd() -> io::Result<File> {
+    // SAFETY: eventfd takes no pointers; the result is checked below.
+    let descriptor = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just created and nobody else owns it.
+    Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}
+
+fn signal(mut eventfd: &File) {
+    // A write fails only when the counter would overflow, and one that is not zero
+    // has woken the shard already.
+    let _ = eventfd.write(&1u64.to_ne_bytes());
 }

@@ -83,8 +83,8 @@ const PREEMPT: Duration = Duration::from_secs(3600);
 const MEMORY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Descriptors of a shard besides listeners and connections: five rings, the
-/// doorbell and its copy, and glommio's eventfds.
-pub(crate) const OWN_DESCRIPTORS: u64 = 12;
+/// doorbell, the wakeup and its copy, and glommio's eventfds.
+pub(crate) const OWN_DESCRIPTORS: u64 = 13;
 
 /// Memory of one shard that counts against RLIMIT_MEMLOCK, which the kernel
 /// keeps per user: rings (entries of 64 bytes, completions of 16, an index of 4,
@@ -132,8 +132,7 @@ pub(crate) struct Milestones {
 pub(crate) fn run(assignment: Assignment, milestones: Milestones) {
     let shard = assignment.shard;
     let _loud = AbortOnPanic(shard);
-    let parts = build(assignment.core, &assignment.doorbell);
-    let (executor, ring) = match parts {
+    let (executor, wakeup, ring) = match build(assignment.core) {
         Ok(parts) => parts,
         Err(error) => {
             let _ = milestones.built.send((shard, Err(error)));
@@ -143,15 +142,16 @@ pub(crate) fn run(assignment: Assignment, milestones: Milestones) {
     let _ = milestones.built.send((shard, Ok(())));
     drop(milestones.built);
     if milestones.go.recv().is_ok() {
-        executor.run(Box::pin(drive(assignment, ring, milestones.ready)));
+        executor.run(Box::pin(drive(assignment, wakeup, ring, milestones.ready)));
     }
 }
 
 /// Makes the executor and the ring, waiting a little for locked memory.
-fn build(core: usize, doorbell: &Doorbell) -> io::Result<(LocalExecutor, Ring)> {
+fn build(core: usize) -> io::Result<(LocalExecutor, Wakeup, Ring)> {
     let executor = with_patience(|| executor(core))?;
-    let ring = with_patience(|| Ring::new(doorbell.as_fd()))?;
-    Ok((executor, ring))
+    let wakeup = Wakeup::new()?;
+    let ring = with_patience(|| Ring::new(wakeup.as_fd()))?;
+    Ok((executor, wakeup, ring))
 }
 
 fn with_patience<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -182,11 +182,16 @@ fn executor(core: usize) -> io::Result<LocalExecutor> {
 }
 
 /// The root task: tells that it is ready, turns, cleans up.
-async fn drive(assignment: Assignment, ring: Ring, ready: flume::Sender<()>) {
+async fn drive(
+    assignment: Assignment,
+    wakeup: Wakeup,
+    mut ring: Ring,
+    ready: flume::Sender<()>,
+) {
     let shard = assignment.shard;
-    let wakeup = Rc::new(Wakeup::default());
-    let listening = doorbell::listen(Arc::clone(&assignment.doorbell), Rc::clone(&wakeup));
-    let listening = glommio::spawn_local(listening).detach();
+    let wakeup = Rc::new(wakeup);
+    let listening = glommio::spawn_local(doorbell::listen(Rc::clone(&wakeup))).detach();
+    ring.arm_doorbell(&*assignment.doorbell);
     // An executor's first sleep registers it for membarrier, which takes tens
     // of milliseconds while other threads run: have that behind us.
     Timer::new(Duration::from_millis(1)).await;

@@ -2,9 +2,9 @@
 //!
 //! Owns the ring, the receive buffers and completions that were reaped but not
 //! yet looked at. Lives on its shard's thread, which must also create it
-//! (single issuer). One of the files with `unsafe`. Never waits: waiting is
-//! glommio's, through the eventfd that the kernel signals. Never interprets a
-//! byte. Read next: `turn`, which drives it.
+//! (single issuer). One of the files with `unsafe`. Waits only where it is told to
+//! and for how long; beyond that waiting is glommio's, through the eventfd that the
+//! kernel signals. Never interprets a byte. Read next: `turn`, which drives it.
 //!
 //! What the kernel wants, and where it is obeyed:
 //! * Task work is deferred, so "no completion" may only be believed when the
@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::sync::atomic::{Ordering, fence};
+use std::time::Duration;
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
@@ -53,6 +54,8 @@ pub(crate) enum Operation {
     Writable,
     /// Cancel another operation; its own completion says nothing.
     Cancel,
+    /// Be told whenever the doorbell is rung.
+    Doorbell,
 }
 
 /// What the kernel did.
@@ -71,6 +74,7 @@ impl Completion {
             2 => Operation::Receive,
             3 => Operation::Send,
             4 => Operation::Writable,
+            6 => Operation::Doorbell,
             _ => Operation::Cancel,
         }
     }
@@ -121,7 +125,8 @@ pub(crate) struct Ring {
 
 impl Ring {
     /// Creates the ring on the calling thread, which alone may use it.
-    pub(crate) fn new(doorbell: BorrowedFd<'_>) -> io::Result<Self> {
+    /// While the shard is parked, completions signal `wakeup`, an eventfd.
+    pub(crate) fn new(wakeup: BorrowedFd<'_>) -> io::Result<Self> {
         let io = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
@@ -133,7 +138,7 @@ impl Ring {
         let mut buffers = BufferPool::new()?;
         buffers.register(&io.submitter())?;
         // Not register_eventfd_async: a socket's receive does not signal it.
-        io.submitter().register_eventfd(doorbell.as_raw_fd())?;
+        io.submitter().register_eventfd(wakeup.as_raw_fd())?;
         let mut ring = Self {
             io,
             buffers,
@@ -182,6 +187,20 @@ impl Ring {
         let socket = types::Fd(socket.as_fd().as_raw_fd());
         let entry = opcode::PollAdd::new(socket, libc::POLLOUT as u32).build();
         self.push(&entry, Operation::Writable, id);
+    }
+
+    /// Completes at every ring of the doorbell until it says that it does not go
+    /// on. Nobody reads that eventfd: a poll for many events reports every write.
+    pub(crate) fn arm_doorbell(&mut self, doorbell: impl AsFd) {
+        let doorbell = types::Fd(doorbell.as_fd().as_raw_fd());
+        let entry = opcode::PollAdd::new(doorbell, libc::POLLIN as u32)
+            .multi(true)
+            .build();
+        let nobody = ConnectionId {
+            slot: 0,
+            generation: 0,
+        };
+        self.push(&entry, Operation::Doorbell, nobody);
     }
 
     /// Cancels a pending operation, which still completes, with ECANCELED.
@@ -273,6 +292,17 @@ impl Ring {
         tolerate(self.io.submit());
     }
 
+    /// Hands all queued entries to the kernel and waits in the same call until there
+    /// is something to do, at most for so long.
+    pub(crate) fn wait(&mut self, at_most: Duration) {
+        if self.has_work() {
+            return;
+        }
+        let timespec = types::Timespec::from(at_most);
+        let arguments = types::SubmitArgs::new().timespec(&timespec);
+        tolerate(self.io.submitter().submit_with_args(1, &arguments));
+    }
+
     /// Whether the kernel has something for us that a call would bring in.
     pub(crate) fn has_deferred(&mut self) -> bool {
         let queue = self.io.submission();
@@ -345,7 +375,14 @@ impl From<&cqueue::Entry> for Completion {
 /// ring is unusable and with it the shard.
 fn tolerate(outcome: io::Result<usize>) {
     let Err(error) = outcome else { return };
-    let passing = [libc::EINTR, libc::EAGAIN, libc::EBUSY, libc::ENOMEM];
+    let passing = [
+        libc::EINTR,
+        libc::EAGAIN,
+        libc::EBUSY,
+        libc::ENOMEM,
+        // Waited long enough.
+        libc::ETIME,
+    ];
     assert!(
         error
             .raw_os_error()
@@ -359,12 +396,12 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream;
 
-    use super::super::doorbell::Doorbell;
+    use super::super::doorbell::{Doorbell, Wakeup};
     use super::*;
 
     fn ring() -> Ring {
-        let doorbell = Doorbell::new().expect("an eventfd");
-        Ring::new(doorbell.as_fd()).expect("io_uring is available")
+        let wakeup = Wakeup::new().expect("an eventfd");
+        Ring::new(wakeup.as_fd()).expect("io_uring is available")
     }
 
     fn wait(ring: &mut Ring) -> Completion {
@@ -391,6 +428,26 @@ mod tests {
         };
         assert_eq!(completion.operation(), Operation::Writable);
         assert_eq!(completion.connection(), id);
+    }
+
+    #[test]
+    fn every_ring_of_the_doorbell_ends_a_wait() {
+        let mut ring = ring();
+        let doorbell = Doorbell::new().expect("an eventfd");
+        ring.arm_doorbell(&doorbell);
+        ring.submit();
+        assert!(ring.next_completion().is_none());
+        for _ in 0..3 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| doorbell.ring());
+                ring.wait(std::time::Duration::from_secs(60));
+            });
+            let completion = ring.next_completion().expect("the doorbell rang");
+            assert_eq!(completion.operation(), Operation::Doorbell);
+            assert!(completion.more());
+        }
+        ring.wait(std::time::Duration::from_millis(1));
+        assert!(ring.next_completion().is_none(), "a wait ends by itself");
     }
 
     #[test]
