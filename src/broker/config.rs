@@ -263,8 +263,9 @@ impl Config {
             return Err(ConfigError::NoConnections);
         }
         let (mut addresses, mut paths) = (HashSet::new(), HashSet::new());
+        let mut places = 0..u16::MAX;
         for door in &self.doors {
-            for binding in &door.bindings {
+            for (binding, place) in door.bindings.iter().zip(&mut places) {
                 let fresh = match binding {
                     Binding::Address(address) => address.port() == 0 || addresses.insert(*address),
                     Binding::Path(path) => paths.insert(path),
@@ -276,7 +277,7 @@ impl Config {
                 }
                 let checked = self
                     .chain
-                    .phases()
+                    .phases_of(place)
                     .any_of(Phases::AUTHENTICATE | Phases::EXCHANGE);
                 let open = !checked
                     && door

@@ -1,15 +1,17 @@
 //! What holds behind one address, or behind all of them.
 //!
-//! Owns the names of the options of a listener and which kinds they fit. Runs on
-//! the main thread before anything starts; never opens a file.
+//! Owns the names of the options of a listener and which kinds they fit; those that fit
+//! all kinds and are general options, too, are `shared_options`'. Runs on the main
+//! thread before anything starts; never opens a file.
 
 use super::limits::number;
 use super::listeners::ListenerSettings;
+use super::shared_options::RawShared;
 use crate::broker::{CertificateName, ListenerKind};
 use crate::cli::failure::Failure;
 
 /// What may follow an address, for the error that says so.
-const OPTIONS: &str = "allow-anonymous, max-connections=N, proxy-protocol, proxy-trusted=CIDR, \
+const OPTIONS: &str = "allow-anonymous, general-rules, max-connections=N, proxy-protocol, proxy-trusted=CIDR, \
      cert=FILE, key=FILE, cafile=FILE, crl=FILE, require-client-certificate, \
      use-identity-as-username, use-subject-as-username, use-san-as-username, ws-path=PATH, \
      ws-origin=ORIGIN, ws-page, unix-mode=MODE, unix-owner=OWNER";
@@ -18,6 +20,8 @@ const OPTIONS: &str = "allow-anonymous, max-connections=N, proxy-protocol, proxy
 #[derive(Clone, Debug, Default)]
 pub(super) struct Options {
     pub(super) allow_anonymous: Option<bool>,
+    /// Whether the rules of all listeners hold here, too.
+    pub(super) general_rules: Option<bool>,
     pub(super) max_connections: Option<u32>,
     pub(super) proxy_protocol: Option<bool>,
     pub(super) proxy_trusted: Vec<String>,
@@ -88,6 +92,7 @@ impl Options {
         let chosen = |choice| Ok::<_, Failure>(flag()?.filter(|yes| *yes).map(|_| choice));
         match name {
             "allow-anonymous" => self.allow_anonymous = flag()?,
+            "general-rules" => self.general_rules = flag()?,
             "max-connections" => {
                 let range = 1..=u64::from(u32::MAX);
                 self.max_connections = Some(number(&place, &text()?, &range)?);
@@ -108,8 +113,13 @@ impl Options {
             "unix-mode" => self.unix_mode = Some(mode(&place, &text()?)?),
             "unix-owner" => self.unix_owner = Some(text()?),
             _ => {
+                let shared = RawShared::names().into_iter();
+                let shared: Vec<_> = shared
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect();
                 return Err(Failure::configuration(format_args!(
-                    "{listener}: there is no listener option '{name}'; choose from {OPTIONS}"
+                    "{listener}: there is no listener option '{name}'; choose from {OPTIONS}, {}",
+                    shared.join(", ")
                 )));
             }
         }
@@ -134,6 +144,7 @@ impl Options {
         let believes = websocket || (proxy_protocol == Some(true) && !unix);
         Self {
             allow_anonymous: self.allow_anonymous,
+            general_rules: self.general_rules,
             max_connections: self.max_connections,
             proxy_protocol,
             proxy_trusted: list(self.proxy_trusted, &common.proxy_trusted, believes),

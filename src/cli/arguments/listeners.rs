@@ -8,8 +8,10 @@
 use clap::Args;
 
 use super::listener_options::{Options, mode};
+use super::shared_options::{OwnSettings, RawShared};
 use crate::broker::{CertificateName, Listener, ListenerKind};
 use crate::cli::failure::Failure;
+use crate::cli::rules::Rules;
 use crate::cli::systemd::Inherited;
 
 /// The listeners as typed.
@@ -91,14 +93,32 @@ pub(crate) struct ListenerSettings {
     pub(crate) kind: ListenerKind,
     /// An address, a path, `systemd` or `systemd:NAME`.
     pub(crate) address: String,
+    pub(crate) own: OwnSettings,
     options: Options,
 }
 
+/// Where to listen if nobody says so.
+const DEFAULT_ADDRESS: &str = "127.0.0.1";
+
+/// One listener as typed.
+struct RawListener {
+    kind: ListenerKind,
+    address: String,
+    options: Options,
+    shared: RawShared,
+    /// Whether anything of `shared` was typed.
+    has_own: bool,
+}
+
 impl RawListeners {
-    /// All listeners, in the order tcp, tls, ws, wss, unix.
-    pub(super) fn check(self) -> Result<Vec<ListenerSettings>, Failure> {
+    /// All listeners, in the order tcp, tls, ws, wss, unix; and the one that there is
+    /// without any.
+    pub(super) fn check(
+        self,
+        shared: &RawShared,
+    ) -> Result<(Vec<ListenerSettings>, ListenerSettings), Failure> {
         let common = self.common()?;
-        let mut listeners = Vec::new();
+        let mut all = Vec::new();
         for (kind, addresses) in [
             (ListenerKind::Tcp, self.tcp),
             (ListenerKind::Tls, self.tls),
@@ -107,11 +127,16 @@ impl RawListeners {
             (ListenerKind::Unix, self.unix),
         ] {
             for text in addresses {
-                listeners.push(ListenerSettings::parse(kind, &text, &common)?);
+                all.push(RawListener::parse(kind, &text)?);
             }
         }
+        let own = all.iter().map(|listener| &listener.shared.rules);
+        shared.rules.check_use(own)?;
+        let check = |listener: RawListener| listener.check(&common, shared);
+        let listeners = all.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
         common.check_use(&listeners)?;
-        Ok(listeners)
+        let unnamed = RawListener::parse(ListenerKind::Tcp, DEFAULT_ADDRESS)?;
+        Ok((listeners, unnamed.check(&common, shared)?))
     }
 
     fn common(&self) -> Result<Options, Failure> {
@@ -131,6 +156,7 @@ impl RawListeners {
         let unix_mode = self.unix_mode.as_deref();
         Ok(Options {
             allow_anonymous: None,
+            general_rules: None,
             max_connections: None,
             proxy_protocol: self.proxy_protocol.then_some(true),
             proxy_trusted: self.proxy_trusted.clone(),
@@ -151,17 +177,8 @@ impl RawListeners {
     }
 }
 
-impl ListenerSettings {
-    /// One without any option.
-    pub(crate) fn plain(kind: ListenerKind, address: &str) -> Self {
-        Self {
-            kind,
-            address: address.to_owned(),
-            options: Options::default(),
-        }
-    }
-
-    fn parse(kind: ListenerKind, text: &str, common: &Options) -> Result<Self, Failure> {
+impl RawListener {
+    fn parse(kind: ListenerKind, text: &str) -> Result<Self, Failure> {
         let mut parts = text.split(',');
         let address = parts.next().unwrap_or_default().to_owned();
         let listener = format!("--{kind} {address}");
@@ -171,11 +188,30 @@ impl ListenerSettings {
                  --{kind} ADDR,max-connections=100"
             )));
         }
+        let names = RawShared::names();
+        let is_shared = |option: &&str| {
+            let name = option.split('=').next();
+            names.iter().any(|(known, _)| Some(known.as_str()) == name)
+        };
+        let (shared, own): (Vec<&str>, Vec<&str>) = parts.partition(is_shared);
         let mut options = Options::default();
-        for option in parts {
+        for option in own {
             options.set(&listener, option)?;
         }
-        let options = options.or(common, kind);
+        Ok(Self {
+            has_own: !shared.is_empty(),
+            shared: RawShared::parse(&shared).map_err(|failure| failure.of(&listener))?,
+            kind,
+            address,
+            options,
+        })
+    }
+
+    /// With what holds for all.
+    fn check(self, common: &Options, shared: &RawShared) -> Result<ListenerSettings, Failure> {
+        let kind = self.kind;
+        let listener = format!("--{kind} {}", self.address);
+        let options = self.options.or(common, kind);
         if options.cert.len() != options.key.len() {
             return Err(Failure::configuration(format_args!(
                 "{listener}: {} certificates and {} keys do not match; \
@@ -184,24 +220,52 @@ impl ListenerSettings {
                 options.key.len()
             )));
         }
-        Ok(Self {
+        let general_rules = options.general_rules != Some(false);
+        let own = self.shared.or(shared, general_rules);
+        Ok(ListenerSettings {
             kind,
-            address,
+            address: self.address,
+            own: own.map_err(|failure| {
+                if self.has_own {
+                    failure.of(&listener)
+                } else {
+                    failure
+                }
+            })?,
             options,
         })
     }
+}
 
-    /// As the broker takes it.
-    pub(crate) fn listener(self, inherited: &mut Inherited) -> Listener {
+impl ListenerSettings {
+    /// The same elsewhere.
+    pub(crate) fn at(self, address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            ..self
+        }
+    }
+
+    /// As the broker takes it, with its rules opened.
+    pub(crate) fn listener(
+        self,
+        inherited: &mut Inherited,
+        rules: &mut Rules,
+    ) -> Result<Listener, Failure> {
         let Self {
             kind,
             address,
+            own,
             options,
         } = self;
         let mut listener = match inherited.take(&address) {
             Some(sockets) => Listener::inherited(kind, sockets),
             None => Listener::new(kind, address),
         };
+        listener = listener.quotas(own.quotas);
+        for hook in rules.open(&own.rules)? {
+            listener = listener.shared_hook(hook);
+        }
         if let Some(allow) = options.allow_anonymous {
             listener = listener.allow_anonymous(allow);
         }
@@ -244,7 +308,7 @@ impl ListenerSettings {
         if let Some(owner) = options.unix_owner {
             listener = listener.unix_owner(owner);
         }
-        listener
+        Ok(listener)
     }
 }
 
