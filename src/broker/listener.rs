@@ -324,7 +324,9 @@ impl Listener {
         self
     }
 
-    /// The certificate names the user, whatever CONNECT says.
+    /// The certificate names the user, whatever CONNECT says. On a listener with a
+    /// [`Listener::proxy_protocol`] and without TLS it is the common name that the proxy
+    /// tells.
     pub fn user_name_from_certificate(mut self, name: CertificateName) -> Self {
         self.tls.user_name = Some(name);
         self

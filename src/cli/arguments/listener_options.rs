@@ -42,7 +42,10 @@ impl Options {
     /// Options that no listener can use are a mistake.
     pub(super) fn check_use(&self, listeners: &[ListenerSettings]) -> Result<(), Failure> {
         let any = |fits: fn(ListenerKind) -> bool| listeners.iter().any(|own| fits(own.kind));
-        let unused = if !any(ListenerKind::has_tls) && self.has_certificates() {
+        let proxied = listeners.iter().any(ListenerSettings::names_users_by_proxy);
+        let unused = if !any(ListenerKind::has_tls)
+            && (self.has_certificates() || self.user_name.is_some() && !proxied)
+        {
             "certificates need a listener that shows them: add --tls ADDR or --wss ADDR"
         } else if !any(ListenerKind::has_websocket) && self.has_websocket() {
             "--ws-path, --ws-origin and --ws-page need a listener: add --ws ADDR or --wss ADDR"
@@ -62,7 +65,12 @@ impl Options {
             || self.cafile.is_some()
             || !self.crl.is_empty()
             || self.require_client_certificate == Some(true)
-            || self.user_name.is_some()
+    }
+
+    /// Whether a proxy says what is the user name.
+    pub(super) fn names_users_by_proxy(&self, kind: ListenerKind) -> bool {
+        let common_name = self.user_name == Some(CertificateName::CommonName);
+        common_name && self.proxy_protocol == Some(true) && !kind.has_tls()
     }
 
     fn has_websocket(&self) -> bool {
@@ -157,7 +165,10 @@ impl Options {
             require_client_certificate: self
                 .require_client_certificate
                 .or(common.require_client_certificate.filter(|_| tls)),
-            user_name: self.user_name.or(common.user_name.filter(|_| tls)),
+            user_name: self.user_name.or(common.user_name.filter(|name| {
+                let told = proxy_protocol == Some(true) && *name == CertificateName::CommonName;
+                tls || told
+            })),
             ws_path: self
                 .ws_path
                 .or_else(|| common.ws_path.clone().filter(|_| websocket)),

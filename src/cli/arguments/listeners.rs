@@ -238,6 +238,10 @@ impl RawListener {
 }
 
 impl ListenerSettings {
+    pub(super) fn names_users_by_proxy(&self) -> bool {
+        self.options.names_users_by_proxy(self.kind)
+    }
+
     /// The same elsewhere.
     pub(crate) fn at(self, address: &str) -> Self {
         Self {
@@ -318,6 +322,8 @@ mod tests {
 
     use super::super::{Command, Rejected, parse};
     use super::*;
+    use crate::broker::OverRate;
+    use crate::hooks::token::TokenKeyFile;
 
     fn try_serve(words: &str) -> Result<Vec<ListenerSettings>, String> {
         let words = std::iter::once("ringmq").chain(words.split_whitespace());
@@ -370,6 +376,52 @@ mod tests {
     }
 
     #[test]
+    fn rules_and_rates_are_merged_option_by_option_and_what_belongs_together_stays_so() {
+        let listeners = serve(
+            "--password-file all --acl-file all.acl --jwt-key all.key --jwt-leeway 5 \
+             --auth-http http://all/ --auth-http-bearer all.secret --auth-http-cache 7 \
+             --message-rate 10 --over-rate disconnect --max-queued-messages 9 --tcp 127.0.0.1 \
+             --tcp 127.0.0.1:1,password-file=own,jwt-jwks=own.keys,auth-http=http://own/ \
+             --tcp 127.0.0.1:2,general-rules=no,scram-file=own,message-rate=2K \
+             --tcp 127.0.0.1:3,over-rate=pause,max-queued-messages=0,auth-http-for=publish",
+        );
+        let [all, own, none, rates] = &listeners[..] else {
+            panic!("{listeners:?}");
+        };
+        let rules = &all.own.rules;
+        assert_eq!(rules.password_file, Some("all".into()));
+        assert_eq!(rules.token_keys, [TokenKeyFile::Key("all.key".into())]);
+        let http = rules.http.as_ref().expect("asked");
+        assert_eq!(http.bearer, Some("all.secret".into()));
+        let rules = &own.own.rules;
+        assert_eq!(rules.password_file, Some("own".into()));
+        assert_eq!(rules.acl_file, Some("all.acl".into()));
+        assert_eq!(rules.token_keys, [TokenKeyFile::Set("own.keys".into())]);
+        assert_eq!(rules.claims.leeway, 5);
+        let http = rules.http.as_ref().expect("asked");
+        // What proves the broker to one server is not shown to another.
+        assert_eq!((http.url.as_str(), &http.bearer), ("http://own/", &None));
+        assert_eq!(http.memory.as_secs(), 7);
+        let rules = &none.own.rules;
+        assert_eq!(rules.scram_file, Some("own".into()));
+        assert!(rules.password_file.is_none() && rules.acl_file.is_none());
+        assert!(rules.token_keys.is_empty() && rules.http.is_none());
+        for (settings, messages, over_rate, queued) in [
+            (all, 10, OverRate::Disconnect, None),
+            (none, 2_048, OverRate::Disconnect, None),
+            (rates, 10, OverRate::Pause, Some(0)),
+        ] {
+            let quotas = settings.own.quotas;
+            assert_eq!(quotas.messages, Some(messages));
+            assert_eq!(quotas.over_rate, over_rate);
+            assert_eq!(quotas.max_queued_messages, queued);
+        }
+        let http = rates.own.rules.http.as_ref().expect("asked");
+        assert!(http.questions.publish && !http.questions.connect);
+        assert_eq!(http.url, "http://all/");
+    }
+
+    #[test]
     fn what_is_wrong_with_a_listener_is_said_with_its_name_and_the_choices() {
         for (words, parts) in [
             (
@@ -392,6 +444,10 @@ mod tests {
             ),
             ("--unix /x,unix-mode=888", ["unix-mode", "octal"]),
             ("--cert a --key b", ["--tls", "--wss"]),
+            (
+                "--tcp 0.0.0.0 --use-identity-as-username",
+                ["--tls", "--wss"],
+            ),
             ("--tcp 0.0.0.0 --ws-page", ["--ws-page", "--wss"]),
             ("--unix-owner root", ["--unix-owner", "--unix PATH"]),
             (
