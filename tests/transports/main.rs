@@ -6,6 +6,7 @@
 
 mod commands;
 mod doors;
+mod handshake;
 mod haproxy;
 mod pressure;
 #[path = "../broker/process.rs"]
