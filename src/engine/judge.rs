@@ -54,6 +54,11 @@ impl Engine {
         let Some(profile) = self.clients.profiles.get_mut(slot) else {
             return Judgement::Go;
         };
+        let listener = profile.client.listener();
+        let asked = self.chain.phases_of(listener);
+        if !asked.any_of(Phases::AUTHORIZE_PUBLISH) {
+            return Judgement::Go;
+        }
         let known = profile
             .decisions
             .recall(generation, access, request.topic, now);
@@ -64,7 +69,7 @@ impl Engine {
         }
         let client = &profile.client;
         let answered = super::admission::verdict_of(answered);
-        let (listener, busy) = (client.listener(), ReasonCode::QuotaExceeded);
+        let busy = ReasonCode::QuotaExceeded;
         let (ruling, place) = self.chain.resume(
             listener,
             Phases::AUTHORIZE_PUBLISH,
@@ -301,8 +306,16 @@ impl Engine {
 impl Clients {
     /// Whether deliveries to a session have to be judged one by one.
     pub(super) fn judges_deliveries_to(&self, slot: u32) -> bool {
-        self.judges_deliveries
-            && (self.chain.phases().any_of(Phases::DELIVER) || self.profiles.is_filtered(slot))
+        self.judges_deliveries && (self.profiles.is_filtered(slot) || self.judges_all_to(slot))
+    }
+
+    /// The same whatever was granted: a hook of its client's listener wants to see each.
+    fn judges_all_to(&self, slot: u32) -> bool {
+        self.chain.phases().any_of(Phases::DELIVER)
+            && self.profiles.get(slot).is_some_and(|profile| {
+                let phases = self.chain.phases_of(profile.client.listener());
+                phases.any_of(Phases::DELIVER)
+            })
     }
 
     /// Whether a message that waited may still go to its session: since it was queued, the
@@ -328,7 +341,7 @@ impl Clients {
         retain: bool,
         now: Timestamp,
     ) -> bool {
-        let all = self.chain.phases().any_of(Phases::DELIVER);
+        let all = self.judges_all_to(slot);
         if !all && !self.profiles.is_filtered(slot) {
             return true;
         }

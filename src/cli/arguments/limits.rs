@@ -61,26 +61,20 @@ impl RawClientLimits {
     pub(super) fn quotas(&self) -> Result<Quotas, Failure> {
         let mut limits = Limits::default();
         self.apply(&mut limits)?;
-        let mut quotas = Quotas::default();
-        quotas.max_inflight = self.max_inflight.as_ref().map(|_| limits.max_inflight);
-        quotas.receive_maximum = self
-            .receive_maximum
-            .as_ref()
-            .map(|_| limits.receive_maximum);
-        quotas.max_queued_messages = self
-            .max_queued_messages
-            .as_ref()
-            .map(|_| limits.max_queued_messages);
-        quotas.max_queued_bytes = self
-            .max_queued_bytes
-            .as_ref()
-            .map(|_| limits.max_queued_bytes);
-        quotas.client_subscriptions = self
-            .max_subscriptions
-            .as_ref()
-            .map(|_| limits.max_subscriptions);
-        Ok(quotas)
+        Ok(Quotas {
+            max_inflight: given(&self.max_inflight, limits.max_inflight),
+            receive_maximum: given(&self.receive_maximum, limits.receive_maximum),
+            max_queued_messages: given(&self.max_queued_messages, limits.max_queued_messages),
+            max_queued_bytes: given(&self.max_queued_bytes, limits.max_queued_bytes),
+            client_subscriptions: given(&self.max_subscriptions, limits.max_subscriptions),
+            ..Quotas::default()
+        })
     }
+}
+
+/// The value of an option that was typed.
+fn given<T>(typed: &Option<String>, value: T) -> Option<T> {
+    typed.as_ref().map(|_| value)
 }
 
 limits! { RawLimits:
