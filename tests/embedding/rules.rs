@@ -3,6 +3,7 @@
 //! Owns nothing. The whole matrix of verdicts is tried on the engine; here it is that
 //! verdicts reach it, from a shard and from a worker, in every version and QoS.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ringmq::broker::{Access, Listener};
@@ -116,7 +117,10 @@ fn a_listeners_own_hooks_are_asked_about_its_clients_alone_and_then_those_of_all
             let shared: Arc<dyn Hook> = Arc::new(Only("eve"));
             let staff = Listener::tcp("127.0.0.1:0").hook(Only("ann"));
             let guests = Listener::tcp("127.0.0.1:0").hook(Only("bob"));
+            // A listener with two addresses counts as two places.
+            let two: [SocketAddr; 2] = [([127, 0, 0, 1], 0).into(), ([127, 0, 0, 2], 0).into()];
             builder
+                .tcp(&two[..])
                 .listener(staff.shared_hook(Arc::clone(&shared)))
                 .listener(guests.shared_hook(shared))
                 .hook(Only("root"))
@@ -126,15 +130,16 @@ fn a_listeners_own_hooks_are_asked_about_its_clients_alone_and_then_those_of_all
                 let address = broker.addresses()[place].socket_address().expect("TCP");
                 crate::Target::at(address)
             };
-            let (staff, guests) = (target(1), target(2));
+            let (second, staff, guests) = (target(2), target(3), target(4));
             for (user, expected) in [
-                ("root", [0, 0, 0]),
-                ("eve", [0x86, 0, 0]),
-                ("ann", [0x86, 0, 0x86]),
-                ("bob", [0x86, 0x86, 0]),
+                ("root", [0, 0, 0, 0]),
+                ("eve", [0x86, 0x86, 0, 0]),
+                ("ann", [0x86, 0x86, 0, 0x86]),
+                ("bob", [0x86, 0x86, 0x86, 0]),
             ] {
                 let connect = || connect(Version::V5, user, b"p");
-                let codes = [first, &staff, &guests].map(|target| reason(target, &connect()));
+                let targets = [first, &second, &staff, &guests];
+                let codes = targets.map(|target| reason(target, &connect()));
                 assert_eq!(codes, expected, "{user}");
             }
         },

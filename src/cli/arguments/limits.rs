@@ -20,7 +20,7 @@ macro_rules! limits {
     ($name:ident: $($(#[doc = $help:literal])+ $field:ident, $option:literal, $unit:literal, $range:expr;)*) => {
         /// The bounds as typed.
         #[derive(Args, Clone, Debug, Default)]
-        #[command(next_help_heading = "Limits")]
+        #[command(next_help_heading = "Limits (the first five also after an address)")]
         pub(in crate::cli) struct $name {
             $(
                 $(#[doc = $help])+

@@ -15,7 +15,7 @@ macro_rules! quotas {
     ($($(#[doc = $help:literal])+ $field:ident, $option:literal, $unit:literal;)*) => {
         /// The bounds as typed.
         #[derive(Args, Clone, Debug, Default)]
-        #[command(next_help_heading = "Rates (of each listener, and of each client)")]
+        #[command(next_help_heading = "Rates (of each listener, and of each client); also after an address")]
         pub(in crate::cli) struct RawQuotas {
             $(
                 $(#[doc = $help])+

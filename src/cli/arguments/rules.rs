@@ -15,7 +15,9 @@ use crate::hooks::token::{ClaimNames, TokenKeyFile};
 
 /// The rules as typed.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Who may do what (files are read again at SIGHUP)")]
+#[command(
+    next_help_heading = "Who may do what (files are read again at SIGHUP); also after an address"
+)]
 pub(in crate::cli) struct RawRules {
     /// User names and hashed passwords, as `ringmq passwd` and mosquitto_passwd write
     /// them

@@ -44,7 +44,9 @@ impl RawShared {
         let parser = parser();
         let arguments = parser.get_arguments().filter_map(|argument| {
             let value = argument.get_value_names()?.first()?;
-            Some((argument.get_long()?.to_owned(), value.to_string()))
+            // Behind an address a comma begins the next option.
+            let value = value.split(',').next().unwrap_or_default();
+            Some((argument.get_long()?.to_owned(), value.to_owned()))
         });
         arguments.collect()
     }
