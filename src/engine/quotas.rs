@@ -38,7 +38,7 @@ pub enum OverRate {
 }
 
 /// Bounds on what is asked for in a time, where `None` is no bound, and on one client's
-/// share, where `None` is what [`Limits`](super::Limits) say.
+/// share, where `None` is what [`Limits`] say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Quotas {
