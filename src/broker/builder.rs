@@ -123,10 +123,13 @@ impl Builder {
         if listeners.is_empty() {
             listeners.push(Listener::tcp(DEFAULT_LISTENER));
         }
-        let chain = chain(self.hooks, self.login_delays)?;
-        let doors = listeners.into_iter().map(Door::check);
+        let doors = listeners
+            .into_iter()
+            .map(Door::check)
+            .collect::<Result<Vec<_>, _>>()?;
+        let chain = chain(&doors, &self.hooks, self.login_delays)?;
         let config = Config {
-            doors: doors.collect::<Result<_, _>>()?,
+            doors,
             shards: self.shards,
             max_connections: self.max_connections,
             limits: self.limits,
@@ -140,22 +143,38 @@ impl Builder {
     }
 }
 
-/// The chain of all hooks. Where clients are authenticated, failures to log in cost
-/// time before anybody looks at the next attempt.
-fn chain(mut hooks: Vec<Arc<dyn Hook>>, login_delays: bool) -> Result<Arc<Chain>, StartError> {
-    let authenticating = Phases::AUTHENTICATE | Phases::EXCHANGE;
-    if login_delays
-        && hooks
-            .iter()
-            .any(|hook| hook.phases().any_of(authenticating))
-    {
-        let throttle = Throttle::start().map_err(|source| StartError::System {
-            what: "start a thread",
-            source,
-        })?;
-        hooks.insert(0, Arc::new(throttle));
+/// The chain of all hooks, by place to listen at. Where clients are authenticated,
+/// failures to log in cost time before anybody looks at the next attempt.
+fn chain(
+    doors: &[Door],
+    general: &[Arc<dyn Hook>],
+    login_delays: bool,
+) -> Result<Arc<Chain>, StartError> {
+    let authenticates = |hook: &Arc<dyn Hook>| {
+        let phases = hook.phases();
+        phases.any_of(Phases::AUTHENTICATE | Phases::EXCHANGE)
+    };
+    let mut throttle: Option<Arc<dyn Hook>> = None;
+    let mut own = Vec::new();
+    for door in doors {
+        let mut hooks = door.listener.hooks.clone();
+        if login_delays && hooks.iter().chain(general).any(authenticates) {
+            let throttle = match &throttle {
+                Some(known) => known,
+                None => throttle.insert(Arc::new(start_throttle()?)),
+            };
+            hooks.insert(0, Arc::clone(throttle));
+        }
+        own.extend(std::iter::repeat_n(hooks, door.bindings.len()));
     }
-    Ok(Arc::new(Chain::new(hooks)))
+    Ok(Arc::new(Chain::of_listeners(&own, general)))
+}
+
+fn start_throttle() -> Result<Throttle, StartError> {
+    Throttle::start().map_err(|source| StartError::System {
+        what: "start a thread",
+        source,
+    })
 }
 
 impl Debug for Builder {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::address;
 use super::error::ConfigError;
-use super::listener::{Listener, ListenerKind, Place};
+use super::listener::{CertificateName, Listener, ListenerKind, Place};
 use crate::engine::{Limits, ListenerPolicy, Quotas};
 use crate::hooks::{Chain, Phases};
 
@@ -136,14 +136,24 @@ impl Door {
         if self.listener.max_connections == Some(0) {
             return Err("max connections is 0; choose at least 1".into());
         }
+        let proxied = self.listener.proxy_protocol && !kind.has_tls();
+        if proxied && !matches!(tls.user_name, None | Some(CertificateName::CommonName)) {
+            return Err(
+                "a proxy tells of a client's certificate the common name alone; \
+                        take --use-identity-as-username"
+                    .into(),
+            );
+        }
         let given = !tls.certificates.is_empty()
             || tls.client_authorities.is_some()
             || !tls.revocations.is_empty()
             || tls.require_client_certificate
-            || tls.user_name.is_some();
+            || tls.user_name.is_some() && !proxied;
         match (kind.has_tls(), given) {
             (false, true) => {
-                return Err("certificates belong to tls and wss listeners".into());
+                return Err("certificates belong to tls and wss listeners \
+                            (and their common names to those with --proxy-protocol)"
+                    .into());
             }
             (true, _) if tls.certificates.is_empty() => {
                 return Err("it has no certificate; give --cert FILE and --key FILE, \
@@ -152,7 +162,7 @@ impl Door {
             }
             _ => {}
         }
-        if tls.client_authorities.is_none() {
+        if kind.has_tls() && tls.client_authorities.is_none() {
             if tls.require_client_certificate || tls.user_name.is_some() {
                 return Err(
                     "client certificates cannot be checked without the authorities \
@@ -263,8 +273,9 @@ impl Config {
             return Err(ConfigError::NoConnections);
         }
         let (mut addresses, mut paths) = (HashSet::new(), HashSet::new());
+        let mut places = 0..u16::MAX;
         for door in &self.doors {
-            for binding in &door.bindings {
+            for (binding, place) in door.bindings.iter().zip(&mut places) {
                 let fresh = match binding {
                     Binding::Address(address) => address.port() == 0 || addresses.insert(*address),
                     Binding::Path(path) => paths.insert(path),
@@ -276,7 +287,7 @@ impl Config {
                 }
                 let checked = self
                     .chain
-                    .phases()
+                    .phases_of(place)
                     .any_of(Phases::AUTHENTICATE | Phases::EXCHANGE);
                 let open = !checked
                     && door
@@ -407,6 +418,17 @@ mod tests {
             (
                 Listener::websocket(local).websocket_path("mqtt"),
                 ["ws 127.0.0.1:1", "/mqtt"],
+            ),
+            (
+                Listener::tcp(local).user_name_from_certificate(CertificateName::CommonName),
+                ["tcp 127.0.0.1:1", "--proxy-protocol"],
+            ),
+            (
+                Listener::tcp(local)
+                    .proxy_protocol()
+                    .trusted_proxy("10.0.0.0/8")
+                    .user_name_from_certificate(CertificateName::Subject),
+                ["tcp 127.0.0.1:1", "--use-identity-as-username"],
             ),
             (
                 Listener::websocket(local).unix_mode(0o600),

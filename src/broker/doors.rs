@@ -36,6 +36,10 @@ pub(crate) fn acceptor(
     let mut acceptor = Acceptor::plain();
     if listener.proxy_protocol {
         acceptor = acceptor.with_proxy_protocol(trusted.clone());
+        // A certificate shown to us says more than one shown to the proxy.
+        if listener.tls.user_name.is_some() && !listener.kind.has_tls() {
+            acceptor = acceptor.with_user_name_from_proxy();
+        }
     }
     if listener.kind.has_tls() {
         acceptor = with_tls(acceptor, listener).map_err(wrong)?;

@@ -11,7 +11,7 @@ use crate::hooks::{Client, Credentials, Hook, Outgoing, Treatment, Verdict};
 
 impl Builder {
     /// Adds a hook behind those that are there: where several have an opinion, the
-    /// first decides.
+    /// first decides. [`Listener::hook`](super::Listener::hook) is for one listener.
     pub fn hook(mut self, hook: impl Hook) -> Self {
         self.hooks.push(Arc::new(hook));
         self

@@ -7,8 +7,10 @@ use std::fmt::{self, Debug};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::engine::Quotas;
+use crate::hooks::Hook;
 
 /// What is spoken between the socket and MQTT.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -139,7 +141,6 @@ pub(super) struct WebSocketRules {
 /// # broker.shutdown()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 #[must_use = "a listener does nothing until a builder takes it"]
 pub struct Listener {
     pub(super) kind: ListenerKind,
@@ -152,6 +153,7 @@ pub struct Listener {
     pub(super) tls: TlsFiles,
     pub(super) websocket: WebSocketRules,
     pub(super) file: SocketFile,
+    pub(super) hooks: Vec<Arc<dyn Hook>>,
 }
 
 impl Listener {
@@ -224,6 +226,7 @@ impl Listener {
             tls: TlsFiles::default(),
             websocket: WebSocketRules::default(),
             file: SocketFile::default(),
+            hooks: Vec::new(),
         }
     }
 
@@ -246,6 +249,36 @@ impl Listener {
     /// [`Builder::quotas`](super::Builder::quotas).
     pub fn quotas(mut self, quotas: Quotas) -> Self {
         self.quotas = Some(quotas);
+        self
+    }
+
+    /// Adds a hook for the clients of this listener alone, behind those that it has; all
+    /// of them are asked before those of the [`Builder`](super::Builder::hook). What a
+    /// client may do is decided by the rules of the listener that it came through, for as
+    /// long as it is connected and for what it leaves behind: its session, its will.
+    ///
+    /// ```
+    /// use ringmq::broker::{Broker, Listener};
+    /// use ringmq::hooks::authentication::PasswordRule;
+    /// # std::fs::write("listener-users", "")?;
+    ///
+    /// let staff = PasswordRule::open("listener-users".as_ref())?;
+    /// let broker = Broker::builder()
+    ///     .listener(Listener::tcp("127.0.0.1:0").hook(staff))
+    ///     .listener(Listener::tcp("127.0.0.1:0").allow_anonymous(true))
+    ///     .start()?;
+    /// # broker.shutdown()?;
+    /// # std::fs::remove_file("listener-users")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn hook(self, hook: impl Hook) -> Self {
+        self.shared_hook(Arc::new(hook))
+    }
+
+    /// Adds a hook that others hold, too: the embedder, or further listeners, which then
+    /// share what it remembers and are asked once to reload it.
+    pub fn shared_hook(mut self, hook: Arc<dyn Hook>) -> Self {
+        self.hooks.push(hook);
         self
     }
 
@@ -291,7 +324,9 @@ impl Listener {
         self
     }
 
-    /// The certificate names the user, whatever CONNECT says.
+    /// The certificate names the user, whatever CONNECT says. On a listener with a
+    /// [`Listener::proxy_protocol`] and without TLS it is the common name that the proxy
+    /// tells.
     pub fn user_name_from_certificate(mut self, name: CertificateName) -> Self {
         self.tls.user_name = Some(name);
         self
@@ -327,5 +362,15 @@ impl Listener {
     pub fn unix_owner(mut self, owner: impl Into<String>) -> Self {
         self.file.owner = Some(owner.into());
         self
+    }
+}
+
+impl Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener")
+            .field("kind", &self.kind)
+            .field("place", &self.place)
+            .field("hooks", &self.hooks.len())
+            .finish_non_exhaustive()
     }
 }

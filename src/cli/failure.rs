@@ -57,6 +57,15 @@ impl Failure {
         }
     }
 
+    /// The same about one listener.
+    pub(crate) fn of(self, listener: &str) -> Self {
+        let what = self.message.trim_start_matches("ringmq: ");
+        Self {
+            message: format!("ringmq: {listener}: {what}"),
+            ..self
+        }
+    }
+
     /// An end without words.
     pub(crate) const fn silent(code: u8) -> Self {
         Self {

@@ -9,10 +9,10 @@ use std::io::{self, Write};
 use super::arguments::{ListenerSettings, ServeSettings};
 use super::failure::{Failure, NOT_STARTED};
 use super::logging;
-use super::rules;
+use super::rules::Rules;
 use super::signals::{Request, Signals};
 use super::systemd::{self, Inherited};
-use crate::broker::{Broker, BrokerHandle, Listener, ListenerKind, StartError};
+use crate::broker::{Broker, BrokerHandle, Listener, StartError};
 
 /// Runs the broker that the settings describe.
 pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
@@ -23,12 +23,8 @@ pub(crate) fn run(settings: ServeSettings) -> Result<(), Failure> {
         .map_err(not_started)?;
     let mut builder = Broker::builder()
         .allow_anonymous(settings.allow_anonymous)
-        .limits(settings.limits)
-        .quotas(settings.quotas);
-    for hook in rules::open(&settings.rules)? {
-        builder = builder.shared_hook(hook);
-    }
-    for listener in listeners(settings.listeners)? {
+        .limits(settings.limits);
+    for listener in listeners(settings.listeners, settings.unnamed)? {
         builder = builder.listener(listener);
     }
     if let Some(shards) = settings.shards {
@@ -57,20 +53,29 @@ fn not_started(error: impl Display) -> Failure {
     Failure::new(NOT_STARTED, format_args!("ringmq: {error}"))
 }
 
-/// The listeners that the settings describe, with the sockets of the socket unit.
-fn listeners(mut settings: Vec<ListenerSettings>) -> Result<Vec<Listener>, Failure> {
+/// The listeners that the settings describe, with the sockets of the socket unit and
+/// with their rules.
+fn listeners(
+    mut settings: Vec<ListenerSettings>,
+    unnamed: ListenerSettings,
+) -> Result<Vec<Listener>, Failure> {
     let mut inherited = Inherited::take_over().map_err(not_started)?;
-    // A socket unit alone says where to listen.
-    if settings.is_empty() && !inherited.names().is_empty() {
-        settings.push(ListenerSettings::plain(ListenerKind::Tcp, "systemd"));
+    if settings.is_empty() {
+        // A socket unit alone says where to listen.
+        settings.push(if inherited.names().is_empty() {
+            unnamed
+        } else {
+            unnamed.at("systemd")
+        });
     }
     // Names first: the others take what is left.
     let by_name = |settings: &ListenerSettings| settings.address == "systemd";
     settings.sort_by_key(by_name);
+    let mut rules = Rules::default();
     let listeners = settings
         .into_iter()
-        .map(|settings| settings.listener(&mut inherited))
-        .collect();
+        .map(|settings| settings.listener(&mut inherited, &mut rules))
+        .collect::<Result<_, _>>()?;
     match inherited.names()[..] {
         [] => Ok(listeners),
         [ref name, ..] => Err(Failure::configuration(format_args!(

@@ -117,7 +117,7 @@ impl Engine {
             return Admission::Refused(ReasonCode::UnspecifiedError);
         };
         let origin = connection.origin;
-        let policy = self.listeners.get(usize::from(origin.listener));
+        let policy = self.clients.listeners.get(usize::from(origin.listener));
         let anonymous = policy.and_then(|policy| policy.allow_anonymous);
         if self.chain.is_empty() && anonymous != Some(false) {
             return Admission::Admitted(None);
@@ -126,7 +126,9 @@ impl Engine {
             known
         } else {
             self.candidates.seen += 1;
-            let identity = connection.identity.as_deref().cloned().map(Arc::new);
+            let connection = self.clients.open_connection(id);
+            let identity = connection.and_then(|known| known.identity.as_deref().cloned());
+            let identity = identity.map(Arc::new);
             let (peer, listener) = (origin.peer, origin.listener);
             Candidate {
                 order: self.candidates.seen,
@@ -175,7 +177,9 @@ impl Engine {
     pub(super) fn tell_refused(&mut self, attempt: &Credentials, reason: ReasonCode) {
         self.clients.stats.denied_connects += 1;
         self.chain
-            .tell(Phases::REFUSED, |hook| hook.refused(attempt, reason));
+            .tell(attempt.listener(), Phases::REFUSED, |hook| {
+                hook.refused(attempt, reason);
+            });
     }
 
     /// One check after the other, from where the candidate has come to.
@@ -214,6 +218,7 @@ impl Engine {
         let answered = self.questions.take_answered(id);
         let attempt = &candidate.credentials;
         let (ruling, _) = self.chain.resume(
+            attempt.listener(),
             Phases::CONNECT,
             verdict_of(answered),
             ReasonCode::ServerBusy,
@@ -249,6 +254,7 @@ impl Engine {
         let answered = self.questions.take_answered(id);
         let attempt = &candidate.credentials;
         let (ruling, _) = self.chain.resume(
+            attempt.listener(),
             Phases::AUTHENTICATE,
             verdict_of(answered),
             ReasonCode::ServerBusy,
@@ -261,7 +267,7 @@ impl Engine {
             Ruling::Undecided => {
                 let checked = self
                     .chain
-                    .phases()
+                    .phases_of(attempt.listener())
                     .any_of(Phases::AUTHENTICATE | Phases::EXCHANGE);
                 if let Some(reason) = default_refusal(attempt, anonymous, checked) {
                     return Some(Admission::Refused(reason));
@@ -357,6 +363,7 @@ impl Engine {
             .get_or_insert_with(|| Arc::new(Client::new(credentials, grant.clone())));
         let request = PublishRequest::new(will.topic, will.qos, will.retain, true);
         let (ruling, _) = self.chain.resume(
+            client.listener(),
             Phases::AUTHORIZE_PUBLISH,
             verdict_of(answered),
             ReasonCode::ServerBusy,
@@ -428,7 +435,7 @@ pub(super) fn verdict_of(answered: Option<Answered>) -> Option<(usize, Answer)> 
 }
 
 /// Nobody had an opinion: why the client is refused, if it is. `checked` tells whether
-/// anybody authenticates clients at all.
+/// anybody authenticates the clients of their listener at all.
 fn default_refusal(
     attempt: &Credentials,
     anonymous: Option<bool>,

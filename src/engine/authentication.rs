@@ -172,11 +172,17 @@ impl Engine {
     /// The client has proved itself again: a new term begins, and what was decided
     /// about it before is forgotten.
     fn renew(&mut self, id: ConnectionId, slot: u32, grant: Grant, now: Timestamp) {
+        let Some(profile) = self.clients.profiles.get(slot) else {
+            return;
+        };
+        let lasts = grant.lasts;
+        let renewed = Arc::new(profile.client.renewed(grant));
+        self.judge_anew(slot, &renewed);
         let Some(profile) = self.clients.profiles.get_mut(slot) else {
             return;
         };
-        profile.expires_at = grant.lasts.map(|lasts| now.plus(lasts));
-        profile.client = Arc::new(profile.client.renewed(grant));
+        profile.expires_at = lasts.map(|lasts| now.plus(lasts));
+        profile.client = renewed;
         profile.decisions = super::decisions::Decisions::default();
         if let Some(at) = profile.expires_at {
             self.arm_connection(id, at, now);

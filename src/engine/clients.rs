@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::connection::{Connection, Stage};
-use super::limits::{FLUSH_FROM, Limits, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use super::limits::{
+    FLUSH_FROM, Limits, ListenerPolicy, OUTBOX_FREE, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX,
+};
 use super::local::Inboxes;
 use super::profiles::Profiles;
 use super::registry::Registry;
@@ -28,6 +30,8 @@ pub struct Clients {
     pub sessions: Registry,
     /// The bounds.
     pub limits: Arc<Limits>,
+    /// The rules of each listener, by [`Origin::listener`](super::Origin::listener).
+    pub listeners: Arc<[ListenerPolicy]>,
     /// The counters.
     pub stats: Stats,
     /// The hooks.
@@ -62,7 +66,12 @@ pub struct Clients {
 impl Clients {
     /// No clients yet.
     #[must_use]
-    pub fn new(limits: Arc<Limits>, chain: Arc<Chain>, seeds: [u64; 4]) -> Self {
+    pub fn new(
+        limits: Arc<Limits>,
+        listeners: Arc<[ListenerPolicy]>,
+        chain: Arc<Chain>,
+        seeds: [u64; 4],
+    ) -> Self {
         let judging = Phases::DELIVER | Phases::DELIVER_FILTERED;
         Self {
             judges_deliveries: chain.phases().any_of(judging),
@@ -72,6 +81,7 @@ impl Clients {
             connections: Slots::default(),
             sessions: Registry::new(seeds),
             limits,
+            listeners,
             stats: Stats::default(),
             flush_due: false,
             dirty: Vec::new(),

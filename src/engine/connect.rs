@@ -53,7 +53,7 @@ impl Engine {
             connection.maximum_packet_size = maximum.get();
         }
         let offer = Offer {
-            enhanced_authentication: self.chain.phases().any_of(Phases::EXCHANGE),
+            enhanced_authentication: self.offers_exchange(id),
             ..self.offer_to(id)
         };
         let terms = match handshake::agree(connect, &offer) {
@@ -125,12 +125,12 @@ impl Engine {
         connect: &Connect<'_>,
         session_present: bool,
     ) {
-        if let Some(connection) = self.clients.open_connection(id) {
+        if let Some(connection) = self.clients.connections.get(id.slot, id.generation) {
             let listener = usize::from(connection.origin.listener);
             info!(
                 client_id,
                 peer = %connection.origin.peer,
-                listener = self.listeners.get(listener).map(|policy| &*policy.name),
+                listener = self.clients.listeners.get(listener).map(|policy| &*policy.name),
                 certificate = connection.identity.as_ref().and_then(|i| i.subject.as_deref()),
                 version = ?connect.version,
                 session_present,
@@ -174,6 +174,9 @@ impl Engine {
             return;
         }
         let client = Arc::clone(&admitted.client);
+        if resumed {
+            self.judge_anew(slot, &client);
+        }
         let expires_at = admitted.lasts.map(|lasts| now.plus(lasts));
         let profile = Profile {
             client: admitted.client,
@@ -187,13 +190,24 @@ impl Engine {
         if let Some(at) = expires_at {
             self.arm_connection(id, at, now);
         }
-        self.chain.tell(Phases::SESSIONS, |hook| {
-            if resumed {
-                hook.session_resumed(&client);
-            } else {
-                hook.session_opened(&client);
-            }
-        });
+        self.chain
+            .tell(client.listener(), Phases::SESSIONS, |hook| {
+                if resumed {
+                    hook.session_resumed(&client);
+                } else {
+                    hook.session_opened(&client);
+                }
+            });
+    }
+
+    /// Whether anybody conducts enhanced authentication for the listener of a connection.
+    fn offers_exchange(&mut self, id: ConnectionId) -> bool {
+        let connection = self.clients.open_connection(id);
+        let listener = connection.map(|connection| connection.origin.listener);
+        listener.is_some_and(|listener| {
+            let phases = self.chain.phases_of(listener);
+            phases.any_of(Phases::EXCHANGE)
+        })
     }
 
     fn may_publish_will(&self, connect: &Connect<'_>) -> bool {
@@ -212,8 +226,11 @@ impl Engine {
         now: Timestamp,
     ) {
         let will = connect.will.as_ref().map(|will| Box::new(Will::new(will)));
+        let connection = self.clients.open_connection(id);
+        let listener = connection.map_or(u16::MAX, |connection| connection.origin.listener);
         if let Some(session) = self.clients.sessions.at_mut(slot) {
             session.attach(id, terms, will);
+            session.listener = listener;
         }
         let max_topic_alias = self.limits.max_topic_alias;
         if let Some(connection) = self.clients.open_connection(id) {

@@ -193,10 +193,13 @@ impl Clients {
 
     /// Puts a delivery into its session's queue, or drops and counts it.
     fn enqueue(&mut self, slot: u32, pending: Pending, now: Timestamp) {
-        let bounds = self.limits.queue();
         let most = self.limits.shard_queued_bytes;
         let Some(session) = self.sessions.at_mut(slot) else {
             return;
+        };
+        let bounds = match self.listeners.get(usize::from(session.listener)) {
+            Some(policy) => policy.quotas.queue(&self.limits),
+            None => self.limits.queue(),
         };
         let cost = pending.cost();
         let others = self.queued_total - session.outbound.queued_bytes();
@@ -286,7 +289,11 @@ impl Clients {
         self.queued_total -= before - session.outbound.queued_bytes();
         let Some(pending) = next else { return false };
         let message = Rc::clone(&pending.message);
-        self.start(slot, id, pending, &Publication::of(&message), now);
+        let publication = Publication::of(&message);
+        let so = (pending.qos, pending.retain);
+        if self.may_still_deliver(&publication, slot, so, now) {
+            self.start(slot, id, pending, &publication, now);
+        }
         true
     }
 

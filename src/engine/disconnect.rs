@@ -126,9 +126,10 @@ impl Engine {
             && let Some(profile) = self.clients.profiles.get(slot)
         {
             let client = &profile.client;
-            self.chain.tell(Phases::DISCONNECTED, |hook| {
-                hook.disconnected(client, parting);
-            });
+            self.chain
+                .tell(client.listener(), Phases::DISCONNECTED, |hook| {
+                    hook.disconnected(client, parting);
+                });
         }
     }
 
@@ -265,7 +266,9 @@ impl Engine {
         if let Some(profile) = self.clients.profiles.remove(slot) {
             let client = &profile.client;
             self.chain
-                .tell(Phases::SESSIONS, |hook| hook.session_ended(client));
+                .tell(client.listener(), Phases::SESSIONS, |hook| {
+                    hook.session_ended(client);
+                });
         }
         let surrendered: Vec<Pending> = session.outbound.surrender().collect();
         for pending in surrendered {

@@ -54,6 +54,11 @@ impl Engine {
         let Some(profile) = self.clients.profiles.get_mut(slot) else {
             return Judgement::Go;
         };
+        let listener = profile.client.listener();
+        let asked = self.chain.phases_of(listener);
+        if !asked.any_of(Phases::AUTHORIZE_PUBLISH) {
+            return Judgement::Go;
+        }
         let known = profile
             .decisions
             .recall(generation, access, request.topic, now);
@@ -65,11 +70,13 @@ impl Engine {
         let client = &profile.client;
         let answered = super::admission::verdict_of(answered);
         let busy = ReasonCode::QuotaExceeded;
-        let (ruling, place) =
-            self.chain
-                .resume(Phases::AUTHORIZE_PUBLISH, answered, busy, |hook| {
-                    hook.authorize_publish(client, request)
-                });
+        let (ruling, place) = self.chain.resume(
+            listener,
+            Phases::AUTHORIZE_PUBLISH,
+            answered,
+            busy,
+            |hook| hook.authorize_publish(client, request),
+        );
         let decision = match ruling {
             Ruling::Ask(place) => {
                 let subject = Subject::Hook(place, Question::publish(client, request));
@@ -81,7 +88,7 @@ impl Engine {
             Ruling::Undecided | Ruling::Allow { .. } => Decision::Allow,
             Ruling::Deny(reason) => Decision::Deny(reason),
         };
-        let memory = self.chain.memory(place);
+        let memory = self.chain.memory(listener, place);
         let (topic, decisions) = (request.topic, &mut profile.decisions);
         decisions.remember(generation, access, topic, decision, memory, now);
         judgement(decision)
@@ -185,7 +192,8 @@ impl Engine {
         let busy = ReasonCode::QuotaExceeded;
         let wanted = SubscribeRequest::new(request.filter, request.options.qos);
         let phase = Phases::AUTHORIZE_SUBSCRIBE;
-        let (ruling, _) = self.chain.resume(phase, answered, busy, |hook| {
+        let listener = client.listener();
+        let (ruling, _) = self.chain.resume(listener, phase, answered, busy, |hook| {
             hook.authorize_subscribe(&client, &wanted)
         });
         Some(match ruling {
@@ -246,7 +254,8 @@ impl Engine {
         let client = Arc::clone(&profile.client);
         let message = will.message();
         let request = PublishRequest::new(message.topic(), message.qos, message.retain, true);
-        let (ruling, _) = self.chain.rule(Phases::AUTHORIZE_PUBLISH, 0, |hook| {
+        let phase = Phases::AUTHORIZE_PUBLISH;
+        let (ruling, _) = self.chain.rule(client.listener(), phase, |hook| {
             hook.authorize_publish(&client, &request)
         });
         if matches!(ruling, Ruling::Deny(_)) {
@@ -270,11 +279,26 @@ impl Engine {
         Some(will.altered(altered, expiry))
     }
 
+    /// The client of a session is another one to the rules, by its listener or by its
+    /// name: what was granted before is looked at again with each delivery.
+    pub(super) fn judge_anew(&mut self, slot: u32, client: &Client) {
+        let before = self.clients.profiles.get(slot);
+        if self.clients.judges_deliveries
+            && before.is_some_and(|before| !before.client.is_judged_like(client))
+        {
+            self.clients.profiles.filter(slot);
+        }
+    }
+
     /// The rules have changed: what was decided by the old ones is forgotten, and
     /// deliveries of subscriptions that they granted are judged from now on.
     pub fn handle_reload(&mut self) {
         if self.chain.phases().any_of(Phases::DELIVER_FILTERED) {
-            self.clients.profiles.filter_all();
+            let chain = &self.chain;
+            self.clients.profiles.filter_where(|client| {
+                let phases = chain.phases_of(client.listener());
+                phases.any_of(Phases::DELIVER_FILTERED)
+            });
         }
     }
 }
@@ -282,8 +306,30 @@ impl Engine {
 impl Clients {
     /// Whether deliveries to a session have to be judged one by one.
     pub(super) fn judges_deliveries_to(&self, slot: u32) -> bool {
-        self.judges_deliveries
-            && (self.chain.phases().any_of(Phases::DELIVER) || self.profiles.is_filtered(slot))
+        self.judges_deliveries && (self.profiles.is_filtered(slot) || self.judges_all_to(slot))
+    }
+
+    /// The same whatever was granted: a hook of its client's listener wants to see each.
+    fn judges_all_to(&self, slot: u32) -> bool {
+        self.chain.phases().any_of(Phases::DELIVER)
+            && self.profiles.get(slot).is_some_and(|profile| {
+                let phases = self.chain.phases_of(profile.client.listener());
+                phases.any_of(Phases::DELIVER)
+            })
+    }
+
+    /// Whether a message that waited may still go to its session: since it was queued, the
+    /// rules may have changed, or the client.
+    pub(super) fn may_still_deliver(
+        &mut self,
+        publication: &Publication<'_>,
+        slot: u32,
+        (qos, retain): (QoS, bool),
+        now: Timestamp,
+    ) -> bool {
+        !self.judges_deliveries
+            || !self.profiles.is_filtered(slot)
+            || self.may_deliver(publication, slot, qos, retain, now)
     }
 
     /// Whether a message may go to a session.
@@ -295,7 +341,7 @@ impl Clients {
         retain: bool,
         now: Timestamp,
     ) -> bool {
-        let all = self.chain.phases().any_of(Phases::DELIVER);
+        let all = self.judges_all_to(slot);
         if !all && !self.profiles.is_filtered(slot) {
             return true;
         }
@@ -316,15 +362,15 @@ impl Clients {
             .unwrap_or_else(|| {
                 let request = DeliverRequest::new(topic, qos, retain);
                 let client = &profile.client;
-                let (ruling, place) = self
-                    .chain
-                    .rule(phases, 0, |hook| hook.deliver(client, &request));
+                let (ruling, place) = self.chain.rule(client.listener(), phases, |hook| {
+                    hook.deliver(client, &request)
+                });
                 let decision = match ruling {
                     Ruling::Undecided | Ruling::Allow { .. } => Decision::Allow,
                     Ruling::Deny(reason) => Decision::Deny(reason),
                     Ruling::Ask(_) => Decision::Deny(ReasonCode::NotAuthorized),
                 };
-                let memory = self.chain.memory(place);
+                let memory = self.chain.memory(client.listener(), place);
                 let decisions = &mut profile.decisions;
                 decisions.remember(generation, access, topic, decision, memory, now);
                 decision
@@ -340,8 +386,9 @@ impl Clients {
 
     /// Tells hooks of a message that was dropped.
     pub(super) fn tell_dropped(&self, client: &Client, topic: &str, reason: DropReason) {
-        self.chain
-            .tell(Phases::DROPPED, |hook| hook.dropped(client, topic, reason));
+        self.chain.tell(client.listener(), Phases::DROPPED, |hook| {
+            hook.dropped(client, topic, reason);
+        });
     }
 
     /// The same, where a session's drop is told only if anybody listens.

@@ -202,12 +202,8 @@ impl Limits {
     /// What a client may be granted.
     #[must_use]
     pub fn offer(&self) -> Offer {
-        let send_window_max = match self.max_inflight {
-            0 => SEND_WINDOW_MAX,
-            asked => asked.min(SEND_WINDOW_MAX),
-        };
         Offer {
-            send_window_max,
+            send_window_max: send_window(self.max_inflight),
             receive_maximum: self.receive_maximum,
             maximum_packet_size: self.max_packet_size,
             inbound_alias_maximum: self.max_topic_alias,
@@ -225,6 +221,15 @@ impl Limits {
             messages: self.max_queued_messages,
             bytes: self.max_queued_bytes,
         }
+    }
+}
+
+/// Unacknowledged messages towards a client where so many are asked for; 0: as many as
+/// it accepts.
+pub(super) fn send_window(asked: u16) -> u16 {
+    match asked {
+        0 => SEND_WINDOW_MAX,
+        asked => asked.min(SEND_WINDOW_MAX),
     }
 }
 

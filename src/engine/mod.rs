@@ -117,7 +117,6 @@ pub struct Engine {
     shard: ShardId,
     homes: Homes,
     limits: Arc<Limits>,
-    listeners: Arc<[ListenerPolicy]>,
     chain: Arc<Chain>,
     /// Connections whose CONNECT is being judged.
     candidates: Candidates,
@@ -185,10 +184,9 @@ impl Engine {
         Self {
             shard,
             homes: Homes::new(placement_seed, shards),
-            clients: Clients::new(Arc::clone(&limits), Arc::clone(&chain), seeds),
+            clients: Clients::new(Arc::clone(&limits), listeners, Arc::clone(&chain), seeds),
             packets_per_visit: limits.packets_per_visit,
             limits,
-            listeners,
             chain,
             candidates: Candidates::default(),
             questions: Questions::default(),

@@ -78,11 +78,14 @@ impl Profiles {
         }
     }
 
-    /// Has the deliveries to every session judged: the rules have changed since its
-    /// subscriptions were granted.
-    pub fn filter_all(&mut self) {
+    /// Has the deliveries to all sessions of such clients judged: the rules have changed
+    /// since their subscriptions were granted.
+    pub fn filter_where(&mut self, concerns: impl Fn(&Client) -> bool) {
         for slot in 0..u32::try_from(self.by_slot.len()).unwrap_or(u32::MAX) {
-            if self.get(slot).is_some() {
+            if self
+                .get(slot)
+                .is_some_and(|profile| concerns(&profile.client))
+            {
                 self.filter(slot);
             }
         }

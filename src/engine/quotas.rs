@@ -15,10 +15,12 @@ use ahash::RandomState;
 
 use super::Engine;
 use super::input::{Fault, Flow};
+use super::limits::{Limits, send_window};
 use super::timers::Timer;
 use crate::ids::ConnectionId;
 use crate::protocol::{Connect, Frame, ReasonCode};
 use crate::session::handshake::Offer;
+use crate::session::outbound::QueueBounds;
 use crate::time::Timestamp;
 
 /// Places for the connect rates of clients on one shard; two in one place share it.
@@ -35,8 +37,8 @@ pub enum OverRate {
     Disconnect,
 }
 
-/// Bounds on what is asked for in a time, and on one client's share; `None`: no bound
-/// but those of [`Limits`](super::Limits).
+/// Bounds on what is asked for in a time, where `None` is no bound, and on one client's
+/// share, where `None` is what [`Limits`] say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Quotas {
@@ -57,8 +59,13 @@ pub struct Quotas {
     pub client_subscriptions: Option<usize>,
     /// Unacknowledged QoS 1/2 messages from one client (0x93 when exceeded).
     pub receive_maximum: Option<u16>,
-    /// Unacknowledged QoS 1/2 messages towards one client.
+    /// Unacknowledged QoS 1/2 messages towards one client; 0: as many as it accepts.
     pub max_inflight: Option<u16>,
+    /// QoS 1/2 messages waiting for one client; 0: no bound on their number. What is
+    /// beyond is dropped and counted.
+    pub max_queued_messages: Option<usize>,
+    /// Their bytes; 0: no bound but the shard's.
+    pub max_queued_bytes: Option<usize>,
     /// What happens to who publishes too fast.
     pub over_rate: OverRate,
 }
@@ -157,6 +164,16 @@ pub struct ListenerQuotas {
 }
 
 impl ListenerQuotas {
+    /// The bounds of the queue of a client that came through this listener.
+    #[must_use]
+    pub fn queue(&self, limits: &Limits) -> QueueBounds {
+        let general = limits.queue();
+        QueueBounds {
+            messages: self.quotas.max_queued_messages.unwrap_or(general.messages),
+            bytes: self.quotas.max_queued_bytes.unwrap_or(general.bytes),
+        }
+    }
+
     /// Fresh meters for these bounds.
     #[must_use]
     pub fn new(quotas: Quotas) -> Self {
@@ -239,7 +256,7 @@ impl Engine {
     /// The quotas of the listener that a connection came through.
     fn quotas_of(&mut self, id: ConnectionId) -> Option<Arc<ListenerQuotas>> {
         let listener = self.clients.open_connection(id)?.origin.listener;
-        let policy = self.listeners.get(usize::from(listener))?;
+        let policy = self.clients.listeners.get(usize::from(listener))?;
         Some(Arc::clone(&policy.quotas))
     }
 
@@ -287,23 +304,19 @@ impl Engine {
                 .unwrap_or(offer.receive_maximum)
                 .max(1);
             if let Some(most) = quotas.max_inflight {
-                offer.send_window_max = offer.send_window_max.min(most.max(1));
+                offer.send_window_max = send_window(most);
             }
         }
         offer
     }
 
-    /// Subscriptions that the client of this connection may have.
+    /// Subscriptions that the client of this session may have.
     pub(super) fn subscriptions_of(&self, slot: u32) -> usize {
-        let most = self.limits.max_subscriptions;
         let session = self.clients.sessions.at(slot);
-        let connection = session
-            .and_then(|session| session.connection)
-            .and_then(|id| self.clients.connections.get(id.slot, id.generation));
-        let quota = connection
-            .and_then(|connection| self.listeners.get(usize::from(connection.origin.listener)))
-            .and_then(|policy| policy.quotas.quotas.client_subscriptions);
-        quota.map_or(most, |quota| quota.min(most))
+        let policy =
+            session.and_then(|session| self.clients.listeners.get(usize::from(session.listener)));
+        let quota = policy.and_then(|policy| policy.quotas.quotas.client_subscriptions);
+        quota.unwrap_or(self.limits.max_subscriptions)
     }
 
     /// A client is connected: its PUBLISH packets are counted from now on, if any bound

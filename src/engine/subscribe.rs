@@ -133,8 +133,11 @@ impl Engine {
         if self.chain.phases().any_of(Phases::SUBSCRIPTIONS)
             && let Some(profile) = self.clients.profiles.get(slot)
         {
+            let client = &*profile.client;
             self.chain
-                .tell(Phases::SUBSCRIPTIONS, |hook| tell(hook, &profile.client));
+                .tell(client.listener(), Phases::SUBSCRIPTIONS, |hook| {
+                    tell(hook, client);
+                });
         }
     }
 

@@ -1,11 +1,12 @@
 //! Several hooks in their order, as one.
 //!
-//! Owns the hooks; one chain is shared by all shards and workers. Contains what a
-//! hook breaks: a panic counts as a refusal and is counted. Lives wherever it is
-//! asked; never waits.
+//! Owns the hooks, and which of them hold for which listener; one chain is shared by all
+//! shards and workers. Contains what a hook breaks: a panic counts as a refusal and is
+//! counted. Lives wherever it is asked; never waits.
 //!
 //! [`Chain::phases`] is looked at before anything is done for a phase; without hooks
-//! that is all that messages pay.
+//! that is all that messages pay. Which hooks are asked depends on the listener that a
+//! client came through; each listener has its own list, so nothing is searched.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,43 +44,110 @@ pub enum Ruling {
 struct Link {
     hook: Arc<dyn Hook>,
     phases: Phases,
-    /// How long an answer that came this far along the chain may be remembered.
     memory: Duration,
+}
+
+/// The hooks that are asked about the clients of one listener.
+#[derive(Default)]
+struct Line {
+    /// Places among the links, in the order of asking, and how long an answer that came
+    /// this far may be remembered.
+    places: Vec<(usize, Duration)>,
+    phases: Phases,
 }
 
 /// All hooks of a broker.
 #[derive(Default)]
 pub struct Chain {
+    /// Each hook once, however many listeners have it.
     links: Vec<Link>,
     phases: Phases,
+    /// By listener.
+    lines: Vec<Line>,
+    /// For listeners that have no hooks of their own.
+    general: Line,
     generation: AtomicU64,
     panics: AtomicU64,
 }
 
 impl Chain {
-    /// These hooks in this order.
+    /// These hooks in this order, for all listeners.
     #[must_use]
     pub fn new(hooks: impl IntoIterator<Item = Arc<dyn Hook>>) -> Self {
+        let general: Vec<_> = hooks.into_iter().collect();
+        Self::of_listeners(&[], &general)
+    }
+
+    /// For each listener its own hooks in their order, and behind them the general ones.
+    #[must_use]
+    pub fn of_listeners(own: &[Vec<Arc<dyn Hook>>], general: &[Arc<dyn Hook>]) -> Self {
         let mut chain = Self::default();
-        let mut memory = Duration::MAX;
-        for hook in hooks {
-            let phases = hook.phases();
-            chain.phases |= phases;
-            memory = memory.min(hook.memory());
-            chain.links.push(Link {
-                hook,
-                phases,
-                memory,
-            });
-        }
+        chain.general = chain.line(general.iter());
+        chain.lines = own
+            .iter()
+            .map(|own| chain.line(own.iter().chain(general)))
+            .collect();
         chain
     }
 
-    /// The phases in which any hook takes part.
+    fn line<'a>(&mut self, hooks: impl Iterator<Item = &'a Arc<dyn Hook>>) -> Line {
+        let mut line = Line::default();
+        let mut memory = Duration::MAX;
+        for hook in hooks {
+            let place = self.place_of(hook);
+            let link = &self.links[place];
+            // A hook that a listener shares with all others is asked once.
+            if line.places.iter().all(|(known, _)| *known != place) {
+                memory = memory.min(link.memory);
+                line.phases |= link.phases;
+                line.places.push((place, memory));
+            }
+        }
+        line
+    }
+
+    fn place_of(&mut self, hook: &Arc<dyn Hook>) -> usize {
+        let same = |link: &Link| std::ptr::addr_eq(Arc::as_ptr(&link.hook), Arc::as_ptr(hook));
+        if let Some(known) = self.links.iter().position(same) {
+            return known;
+        }
+        let phases = hook.phases();
+        self.phases |= phases;
+        self.links.push(Link {
+            hook: Arc::clone(hook),
+            phases,
+            memory: hook.memory(),
+        });
+        self.links.len() - 1
+    }
+
+    #[inline]
+    fn line_of(&self, listener: u16) -> &Line {
+        self.lines
+            .get(usize::from(listener))
+            .unwrap_or(&self.general)
+    }
+
+    /// The links that take part in a phase for this listener.
+    fn links_in(&self, listener: u16, phase: Phases) -> impl Iterator<Item = &Link> {
+        let places = self.line_of(listener).places.iter();
+        places
+            .map(|(place, _)| &self.links[*place])
+            .filter(move |link| link.phases.any_of(phase))
+    }
+
+    /// The phases in which any hook takes part, for any listener.
     #[must_use]
     #[inline]
     pub fn phases(&self) -> Phases {
         self.phases
+    }
+
+    /// The phases in which any hook takes part for this listener.
+    #[must_use]
+    #[inline]
+    pub fn phases_of(&self, listener: u16) -> Phases {
+        self.line_of(listener).phases
     }
 
     /// Whether there is no hook.
@@ -103,15 +171,16 @@ impl Chain {
         self.panics.load(Ordering::Relaxed)
     }
 
-    /// How long decisions may be remembered that the hook at this place made, or that
-    /// nobody made.
+    /// How long decisions about clients of this listener may be remembered that the hook
+    /// at this place made, or that nobody made.
     #[must_use]
-    pub fn memory(&self, decided_by: Option<usize>) -> Duration {
-        let link = match decided_by {
-            Some(place) => self.links.get(place),
-            None => self.links.last(),
+    pub fn memory(&self, listener: u16, decided_by: Option<usize>) -> Duration {
+        let places = &self.line_of(listener).places;
+        let decided = match decided_by {
+            Some(place) => places.iter().find(|(known, _)| *known == place),
+            None => places.last(),
         };
-        link.map_or(Duration::MAX, |link| link.memory)
+        decided.map_or(Duration::MAX, |(_, memory)| *memory)
     }
 
     /// The hook at this place.
@@ -120,14 +189,25 @@ impl Chain {
         self.links.get(place).map(|link| &link.hook)
     }
 
-    /// Asks the hooks of a phase from a place on, until one decides. Tells its place.
+    /// Asks the hooks of a phase that hold for a listener, until one decides. Tells its
+    /// place.
     pub fn rule(
         &self,
+        listener: u16,
         phase: Phases,
-        from: usize,
         ask: impl Fn(&dyn Hook) -> Verdict,
     ) -> (Ruling, Option<usize>) {
-        for (place, link) in self.links.iter().enumerate().skip(from) {
+        self.rule_among(&self.line_of(listener).places, phase, ask)
+    }
+
+    fn rule_among(
+        &self,
+        places: &[(usize, Duration)],
+        phase: Phases,
+        ask: impl Fn(&dyn Hook) -> Verdict,
+    ) -> (Ruling, Option<usize>) {
+        for &(place, _) in places {
+            let link = &self.links[place];
             if !link.phases.any_of(phase) {
                 continue;
             }
@@ -148,14 +228,20 @@ impl Chain {
     /// where the question was never put for want of room.
     pub fn resume(
         &self,
+        listener: u16,
         phase: Phases,
         answered: Option<(usize, Answer)>,
         busy: ReasonCode,
         ask: impl Fn(&dyn Hook) -> Verdict,
     ) -> (Ruling, Option<usize>) {
         match answered {
-            None => self.rule(phase, 0, ask),
-            Some((place, Answer::Verdict(Verdict::Next))) => self.rule(phase, place + 1, ask),
+            None => self.rule(listener, phase, ask),
+            Some((place, Answer::Verdict(Verdict::Next))) => {
+                let places = &self.line_of(listener).places;
+                let behind = places.iter().skip_while(|(known, _)| *known != place);
+                let behind = places.len() - behind.skip(1).count();
+                self.rule_among(&places[behind..], phase, ask)
+            }
             Some((place, Answer::Verdict(verdict))) => (Self::judge(verdict), Some(place)),
             Some((place, Answer::Busy)) => (Ruling::Deny(busy), Some(place)),
             Some((place, Answer::Panicked | Answer::Step(..))) => {
@@ -181,10 +267,7 @@ impl Chain {
 
     /// Lets all hooks of the publish phase treat a message, until one stops it.
     pub fn treat(&self, client: &Client, message: &mut Outgoing<'_>) -> Treatment {
-        for link in &self.links {
-            if !link.phases.any_of(Phases::PUBLISH) {
-                continue;
-            }
+        for link in self.links_in(client.listener(), Phases::PUBLISH) {
             let treatment = self.contain(link, || link.hook.publish(client, message));
             match treatment.unwrap_or(Treatment::Refuse(FAULTY)) {
                 Treatment::Next => {}
@@ -196,9 +279,7 @@ impl Chain {
 
     /// The exchange of the first hook that offers the method.
     pub fn exchange(&self, attempt: &Credentials, method: &str) -> Option<Box<dyn Exchange>> {
-        self.links
-            .iter()
-            .filter(|link| link.phases.any_of(Phases::EXCHANGE))
+        self.links_in(attempt.listener(), Phases::EXCHANGE)
             .find_map(|link| {
                 self.contain(link, || link.hook.exchange(attempt, method))
                     .flatten()
@@ -213,12 +294,10 @@ impl Chain {
         })
     }
 
-    /// Tells all hooks of a phase.
-    pub fn tell(&self, phase: Phases, tell: impl Fn(&dyn Hook)) {
-        for link in &self.links {
-            if link.phases.any_of(phase) {
-                self.contain(link, || tell(&*link.hook));
-            }
+    /// Tells all hooks of a phase that hold for a listener.
+    pub fn tell(&self, listener: u16, phase: Phases, tell: impl Fn(&dyn Hook)) {
+        for link in self.links_in(listener, phase) {
+            self.contain(link, || tell(&*link.hook));
         }
     }
 

@@ -90,6 +90,14 @@ impl Client {
         self.identity.as_deref()
     }
 
+    /// Whether rules that judge by name and listener judge another client alike: what
+    /// one was granted need not be looked at again for the other.
+    #[must_use]
+    pub fn is_judged_like(&self, other: &Self) -> bool {
+        let attached = self.attachment.is_some() || other.attachment.is_some();
+        !attached && self.listener == other.listener && self.user_name == other.user_name
+    }
+
     /// What the rule that let it in has attached, if it is a `T`.
     #[must_use]
     pub fn attachment<T: Any>(&self) -> Option<&T> {

@@ -123,9 +123,10 @@ impl std::error::Error for HookError {}
 
 /// A set of rules or an observer, shared by all shards.
 ///
-/// Several hooks form a chain. In the phases that return a [`Verdict`] the first that
-/// allows or denies decides; where nobody does, clients without credentials are
-/// treated as their listener says, others are refused if any hook authenticates, and
+/// Several hooks form a chain: those of the listener that a client came through, then
+/// those of the broker. In the phases that return a [`Verdict`] the first that allows or
+/// denies decides; where nobody does, clients without credentials are treated as their
+/// listener says, others are refused if any of these hooks authenticates, and
 /// publications, subscriptions and deliveries are allowed.
 ///
 /// A phase that panics counts as denied with 0x83, and is counted; the shard goes on.

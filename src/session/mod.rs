@@ -38,6 +38,8 @@ pub struct Session {
     pub client_id: Box<str>,
     /// The one live connection, if any.
     pub connection: Option<ConnectionId>,
+    /// The listener of its latest connection, by its place; none has this many.
+    pub listener: u16,
     /// Seconds that the session outlives its connection; [`NEVER_EXPIRES`] for ever.
     pub expiry_interval: u32,
     /// Messages to the client.
@@ -83,6 +85,7 @@ impl Session {
         Self {
             client_id: client_id.into(),
             connection: None,
+            listener: u16::MAX,
             expiry_interval: 0,
             outbound: Outbound::default(),
             inbound: Inbound::default(),

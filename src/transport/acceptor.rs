@@ -24,6 +24,7 @@ use crate::peer::Peer;
 #[derive(Debug, Default)]
 pub struct Acceptor {
     proxies: Option<TrustedPeers>,
+    names_user: bool,
     #[cfg(feature = "tls")]
     tls: ArcSwapOption<TlsServer>,
     #[cfg(feature = "websocket")]
@@ -41,6 +42,13 @@ impl Acceptor {
     #[must_use]
     pub fn with_proxy_protocol(mut self, trusted: TrustedPeers) -> Self {
         self.proxies = Some(trusted);
+        self
+    }
+
+    /// The common name of the certificate that a proxy has seen is the user name.
+    #[must_use]
+    pub fn with_user_name_from_proxy(mut self) -> Self {
+        self.names_user = true;
         self
     }
 
@@ -105,6 +113,7 @@ impl Acceptor {
                 peer,
                 proxy: trusted.map(|_| HeaderReader::default()),
                 proxied: Default::default(),
+                names_user: self.names_user,
                 #[cfg(feature = "tls")]
                 user_name_from: tls
                     .as_ref()

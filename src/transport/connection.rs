@@ -46,6 +46,8 @@ pub(super) struct Opening {
     /// The PROXY header that is still to come.
     pub(super) proxy: Option<HeaderReader>,
     pub(super) proxied: Proxied,
+    /// Whether the common name in the header is the user name.
+    pub(super) names_user: bool,
     #[cfg(feature = "tls")]
     pub(super) user_name_from: UserNameFrom,
     /// The WebSocket handshake that is still to come.
@@ -127,9 +129,15 @@ impl Transport {
         if let Some(opening) = &mut self.opening
             && let Some(reader) = &mut opening.proxy
         {
-            let Some((used, proxied)) = reader.read(input)? else {
+            let Some((used, mut proxied)) = reader.read(input)? else {
                 return Ok(());
             };
+            if opening.names_user
+                && let Some(identity) = &mut proxied.identity
+            {
+                let name = identity.common_name.clone();
+                identity.user_name = Some(name.ok_or(TransportError::Nameless)?);
+            }
             opening.proxied = proxied;
             opening.proxy = None;
             input = &mut input[used..];

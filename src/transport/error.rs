@@ -28,8 +28,7 @@ pub enum TransportError {
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
     /// The client's certificate does not hold what the listener takes for the user name.
-    #[cfg(feature = "tls")]
-    #[error("TLS: the client certificate names no user")]
+    #[error("the client certificate names no user")]
     Nameless,
     /// Something is to be sent before the handshake is over, or after the end.
     #[error("nothing can be sent in this state of the connection")]

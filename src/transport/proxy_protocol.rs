@@ -107,15 +107,16 @@ fn proxied(header: &ProxyHeader<'_>) -> Result<Proxied, ProxyError> {
         Some(address) => Some(address.source),
         None => None,
     };
-    let mut identity = None;
+    let mut identity: Option<Identity> = None;
     for extension in header.tlvs() {
         let extension = extension.map_err(|_| ProxyError::Malformed)?;
         if let Tlv::Ssl(ssl) = extension {
             // Section 2.2.5: zero means that a certificate was presented and
             // verified; without one the flags say so.
             let verified = ssl.verify() == 0 && (ssl.client_cert_conn() || ssl.client_cert_sess());
-            identity = ssl.cn().filter(|_| verified).map(|name| Identity {
-                common_name: Some(name.into()),
+            let name = ssl.cn().filter(|name| !name.is_empty());
+            identity = verified.then(|| Identity {
+                common_name: name.map(Into::into),
                 ..Identity::default()
             });
         }

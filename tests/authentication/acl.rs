@@ -216,6 +216,33 @@ fn a_will_needs_the_right_to_publish() {
 }
 
 #[test]
+fn a_session_that_another_user_resumes_brings_him_only_what_he_may_read() {
+    each_shard_count(|broker| {
+        let mut admin = admin(broker);
+        let id = unique("shared");
+        let resume = |user: &str, password: &[u8]| {
+            let connect = Connect::v5(&id).resume().expiry(600);
+            let connect = connect.username(user).password(password);
+            Client::handshake(broker, &connect)
+        };
+        let (mut alice, _) = resume("alice", b"a");
+        let answer = alice.subscribe_with(&[("a/x", 1), ("user/+/y", 1)], &Properties::new());
+        assert_eq!(answer.reasons, [1, 1]);
+        alice.vanish();
+        // Queued for alice, fetched by bob.
+        for topic in ["a/x", "user/alice/y", "user/bob/y"] {
+            admin.publish(topic, "", 1);
+        }
+        let (mut bob, connack) = resume("bob", b"c");
+        assert!(connack.session_present);
+        admin.publish("a/x", "", 1);
+        admin.publish("user/bob/y", "end", 1);
+        bob.expect_message("end");
+        bob.expect_nothing();
+    });
+}
+
+#[test]
 fn clients_without_a_name_have_the_rules_at_the_top() {
     each_shard_count(|broker| {
         let mut admin = admin(broker);

@@ -49,7 +49,12 @@ pub fn passwd(arguments: &[&str]) -> Output {
 
 /// A password file with these users, quickly hashed.
 pub fn users(folder: &Folder, users: &[(&str, &str)]) -> String {
-    let path = folder.write("users", "");
+    users_in(folder, "users", users)
+}
+
+/// The same under a name of its own.
+pub fn users_in(folder: &Folder, name: &str, users: &[(&str, &str)]) -> String {
+    let path = folder.write(name, "");
     for (user, password) in users {
         let output = passwd(&["-b", "-H", "sha512", &path, user, password]);
         assert!(output.status.success(), "{output:?}");

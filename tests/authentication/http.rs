@@ -10,7 +10,7 @@ use crate::support::client::Client;
 use crate::support::wire::{Connect, Properties, Publish, Version};
 
 /// What was asked so far, as JSON.
-type Asked = Arc<Mutex<Vec<String>>>;
+pub type Asked = Arc<Mutex<Vec<String>>>;
 
 const ALLOW: &str = r#"{"result":"allow"}"#;
 const DENY: &str = r#"{"result":"deny"}"#;
@@ -37,7 +37,7 @@ fn decide(question: &str) -> &'static str {
     }
 }
 
-fn third_party() -> (String, Asked) {
+pub fn third_party() -> (String, Asked) {
     let server = tiny_http::Server::http("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}/mqtt", server.server_addr());
     let asked = Asked::default();

@@ -15,11 +15,16 @@ mod files;
 mod foreign;
 mod hammer;
 mod http;
+mod listeners;
 mod mosquitto;
 mod oracle;
 mod passwords;
+#[path = "../broker/process.rs"]
+mod process;
 mod reload;
 mod scram;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
+#[path = "../broker/wait.rs"]
+mod wait;

@@ -14,9 +14,9 @@ use crate::support::broker::{Broker, unique};
 use crate::support::client::Client;
 use crate::support::wire::{Packet, Properties, Version};
 
-const SECRET: &str = "a secret of thirty-two bytes, at the very least";
+pub const SECRET: &str = "a secret of thirty-two bytes, at the very least";
 
-fn token(claims: &str) -> String {
+pub fn token(claims: &str) -> String {
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let message = format!(
         "{}.{}",
@@ -29,7 +29,7 @@ fn token(claims: &str) -> String {
     format!("{message}.{signed}")
 }
 
-fn in_seconds(seconds: u64) -> u64 {
+pub fn in_seconds(seconds: u64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.expect("after 1970").as_secs() + seconds
 }

@@ -3,7 +3,7 @@
 //! Owns the child: dropped, it is killed, and the kernel kills it should the test's
 //! thread vanish. Keeps what the broker said on standard error for the failure
 //! message. Knows nothing of MQTT.
-#![allow(dead_code, reason = "three test binaries use it, each its own part")]
+#![allow(dead_code, reason = "several test binaries use it, each its own part")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -3,8 +3,11 @@
 //! Owns nothing. The whole matrix of verdicts is tried on the engine; here it is that
 //! verdicts reach it, from a shard and from a worker, in every version and QoS.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use ringmq::broker::{Access, Listener};
-use ringmq::hooks::{Treatment, Verdict};
+use ringmq::hooks::{Credentials, Hook, Phases, Treatment, Verdict};
 use ringmq::protocol::ReasonCode;
 
 use crate::support::broker::unique;
@@ -89,6 +92,58 @@ fn anonymous_clients_are_let_in_where_their_listener_says_so() {
             },
         );
     }
+}
+
+/// Knows one user, and lets only her in where it is asked.
+struct Only(&'static str);
+
+impl Hook for Only {
+    fn phases(&self) -> Phases {
+        Phases::AUTHENTICATE
+    }
+
+    fn authenticate(&self, attempt: &Credentials) -> Verdict {
+        match attempt.user_name() {
+            Some(user) if user == self.0 => Verdict::Allow,
+            _ => Verdict::Next,
+        }
+    }
+}
+
+#[test]
+fn a_listeners_own_hooks_are_asked_about_its_clients_alone_and_then_those_of_all() {
+    with_brokers(
+        |builder| {
+            let shared: Arc<dyn Hook> = Arc::new(Only("eve"));
+            let staff = Listener::tcp("127.0.0.1:0").hook(Only("ann"));
+            let guests = Listener::tcp("127.0.0.1:0").hook(Only("bob"));
+            // A listener with two addresses counts as two places.
+            let two: [SocketAddr; 2] = [([127, 0, 0, 1], 0).into(), ([127, 0, 0, 2], 0).into()];
+            builder
+                .tcp(&two[..])
+                .listener(staff.shared_hook(Arc::clone(&shared)))
+                .listener(guests.shared_hook(shared))
+                .hook(Only("root"))
+        },
+        |broker, first| {
+            let target = |place: usize| {
+                let address = broker.addresses()[place].socket_address().expect("TCP");
+                crate::Target::at(address)
+            };
+            let (second, staff, guests) = (target(2), target(3), target(4));
+            for (user, expected) in [
+                ("root", [0, 0, 0, 0]),
+                ("eve", [0x86, 0x86, 0, 0]),
+                ("ann", [0x86, 0x86, 0, 0x86]),
+                ("bob", [0x86, 0x86, 0x86, 0]),
+            ] {
+                let connect = || connect(Version::V5, user, b"p");
+                let targets = [first, &second, &staff, &guests];
+                let codes = targets.map(|target| reason(target, &connect()));
+                assert_eq!(codes, expected, "{user}");
+            }
+        },
+    );
 }
 
 #[test]

@@ -6,10 +6,14 @@
 
 mod commands;
 mod doors;
+mod handshake;
+mod haproxy;
 mod pressure;
 #[path = "../broker/process.rs"]
 mod process;
+mod programs;
 mod proxy;
+mod rates;
 mod reload;
 #[path = "../support/mod.rs"]
 mod support;
@@ -71,6 +75,15 @@ fn on(stream: Stream, name: &str) -> Client {
     let answer = client.expect_connack();
     assert_eq!(answer.code, 0, "the broker lets {name} in");
     client
+}
+
+/// The first block of this language in README.md.
+fn readme_block(language: &str) -> String {
+    let text = include_str!("../../README.md");
+    let begin = format!("```{language}\n");
+    let (_, rest) = text.split_once(&begin).expect("README.md has such a block");
+    let (block, _) = rest.split_once("```").expect("it ends");
+    block.to_owned()
 }
 
 /// Waits until the log has a line with all these words.

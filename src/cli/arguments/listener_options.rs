@@ -1,15 +1,17 @@
 //! What holds behind one address, or behind all of them.
 //!
-//! Owns the names of the options of a listener and which kinds they fit. Runs on
-//! the main thread before anything starts; never opens a file.
+//! Owns the names of the options of a listener and which kinds they fit; those that fit
+//! all kinds and are general options, too, are `shared_options`'. Runs on the main
+//! thread before anything starts; never opens a file.
 
 use super::limits::number;
 use super::listeners::ListenerSettings;
+use super::shared_options::RawShared;
 use crate::broker::{CertificateName, ListenerKind};
 use crate::cli::failure::Failure;
 
 /// What may follow an address, for the error that says so.
-const OPTIONS: &str = "allow-anonymous, max-connections=N, proxy-protocol, proxy-trusted=CIDR, \
+const OPTIONS: &str = "allow-anonymous, general-rules, max-connections=N, proxy-protocol, proxy-trusted=CIDR, \
      cert=FILE, key=FILE, cafile=FILE, crl=FILE, require-client-certificate, \
      use-identity-as-username, use-subject-as-username, use-san-as-username, ws-path=PATH, \
      ws-origin=ORIGIN, ws-page, unix-mode=MODE, unix-owner=OWNER";
@@ -18,6 +20,8 @@ const OPTIONS: &str = "allow-anonymous, max-connections=N, proxy-protocol, proxy
 #[derive(Clone, Debug, Default)]
 pub(super) struct Options {
     pub(super) allow_anonymous: Option<bool>,
+    /// Whether the rules of all listeners hold here, too.
+    pub(super) general_rules: Option<bool>,
     pub(super) max_connections: Option<u32>,
     pub(super) proxy_protocol: Option<bool>,
     pub(super) proxy_trusted: Vec<String>,
@@ -38,7 +42,10 @@ impl Options {
     /// Options that no listener can use are a mistake.
     pub(super) fn check_use(&self, listeners: &[ListenerSettings]) -> Result<(), Failure> {
         let any = |fits: fn(ListenerKind) -> bool| listeners.iter().any(|own| fits(own.kind));
-        let unused = if !any(ListenerKind::has_tls) && self.has_certificates() {
+        let proxied = listeners.iter().any(ListenerSettings::names_users_by_proxy);
+        let unused = if !any(ListenerKind::has_tls)
+            && (self.has_certificates() || self.user_name.is_some() && !proxied)
+        {
             "certificates need a listener that shows them: add --tls ADDR or --wss ADDR"
         } else if !any(ListenerKind::has_websocket) && self.has_websocket() {
             "--ws-path, --ws-origin and --ws-page need a listener: add --ws ADDR or --wss ADDR"
@@ -58,7 +65,12 @@ impl Options {
             || self.cafile.is_some()
             || !self.crl.is_empty()
             || self.require_client_certificate == Some(true)
-            || self.user_name.is_some()
+    }
+
+    /// Whether a proxy says what is the user name.
+    pub(super) fn names_users_by_proxy(&self, kind: ListenerKind) -> bool {
+        let common_name = self.user_name == Some(CertificateName::CommonName);
+        common_name && self.proxy_protocol == Some(true) && !kind.has_tls()
     }
 
     fn has_websocket(&self) -> bool {
@@ -88,6 +100,7 @@ impl Options {
         let chosen = |choice| Ok::<_, Failure>(flag()?.filter(|yes| *yes).map(|_| choice));
         match name {
             "allow-anonymous" => self.allow_anonymous = flag()?,
+            "general-rules" => self.general_rules = flag()?,
             "max-connections" => {
                 let range = 1..=u64::from(u32::MAX);
                 self.max_connections = Some(number(&place, &text()?, &range)?);
@@ -108,8 +121,13 @@ impl Options {
             "unix-mode" => self.unix_mode = Some(mode(&place, &text()?)?),
             "unix-owner" => self.unix_owner = Some(text()?),
             _ => {
+                let shared = RawShared::names().into_iter();
+                let shared: Vec<_> = shared
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect();
                 return Err(Failure::configuration(format_args!(
-                    "{listener}: there is no listener option '{name}'; choose from {OPTIONS}"
+                    "{listener}: there is no listener option '{name}'; choose from {OPTIONS}, {}",
+                    shared.join(", ")
                 )));
             }
         }
@@ -134,6 +152,7 @@ impl Options {
         let believes = websocket || (proxy_protocol == Some(true) && !unix);
         Self {
             allow_anonymous: self.allow_anonymous,
+            general_rules: self.general_rules,
             max_connections: self.max_connections,
             proxy_protocol,
             proxy_trusted: list(self.proxy_trusted, &common.proxy_trusted, believes),
@@ -146,7 +165,10 @@ impl Options {
             require_client_certificate: self
                 .require_client_certificate
                 .or(common.require_client_certificate.filter(|_| tls)),
-            user_name: self.user_name.or(common.user_name.filter(|_| tls)),
+            user_name: self.user_name.or(common.user_name.filter(|name| {
+                let told = proxy_protocol == Some(true) && *name == CertificateName::CommonName;
+                tls || told
+            })),
             ws_path: self
                 .ws_path
                 .or_else(|| common.ws_path.clone().filter(|_| websocket)),

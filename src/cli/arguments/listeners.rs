@@ -8,8 +8,10 @@
 use clap::Args;
 
 use super::listener_options::{Options, mode};
+use super::shared_options::{OwnSettings, RawShared};
 use crate::broker::{CertificateName, Listener, ListenerKind};
 use crate::cli::failure::Failure;
+use crate::cli::rules::Rules;
 use crate::cli::systemd::Inherited;
 
 /// The listeners as typed.
@@ -91,14 +93,32 @@ pub(crate) struct ListenerSettings {
     pub(crate) kind: ListenerKind,
     /// An address, a path, `systemd` or `systemd:NAME`.
     pub(crate) address: String,
+    pub(crate) own: OwnSettings,
     options: Options,
 }
 
+/// Where to listen if nobody says so.
+const DEFAULT_ADDRESS: &str = "127.0.0.1";
+
+/// One listener as typed.
+struct RawListener {
+    kind: ListenerKind,
+    address: String,
+    options: Options,
+    shared: RawShared,
+    /// Whether anything of `shared` was typed.
+    has_own: bool,
+}
+
 impl RawListeners {
-    /// All listeners, in the order tcp, tls, ws, wss, unix.
-    pub(super) fn check(self) -> Result<Vec<ListenerSettings>, Failure> {
+    /// All listeners, in the order tcp, tls, ws, wss, unix; and the one that there is
+    /// without any.
+    pub(super) fn check(
+        self,
+        shared: &RawShared,
+    ) -> Result<(Vec<ListenerSettings>, ListenerSettings), Failure> {
         let common = self.common()?;
-        let mut listeners = Vec::new();
+        let mut all = Vec::new();
         for (kind, addresses) in [
             (ListenerKind::Tcp, self.tcp),
             (ListenerKind::Tls, self.tls),
@@ -107,11 +127,16 @@ impl RawListeners {
             (ListenerKind::Unix, self.unix),
         ] {
             for text in addresses {
-                listeners.push(ListenerSettings::parse(kind, &text, &common)?);
+                all.push(RawListener::parse(kind, &text)?);
             }
         }
+        let own = all.iter().map(|listener| &listener.shared.rules);
+        shared.rules.check_use(own)?;
+        let check = |listener: RawListener| listener.check(&common, shared);
+        let listeners = all.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
         common.check_use(&listeners)?;
-        Ok(listeners)
+        let unnamed = RawListener::parse(ListenerKind::Tcp, DEFAULT_ADDRESS)?;
+        Ok((listeners, unnamed.check(&common, shared)?))
     }
 
     fn common(&self) -> Result<Options, Failure> {
@@ -131,6 +156,7 @@ impl RawListeners {
         let unix_mode = self.unix_mode.as_deref();
         Ok(Options {
             allow_anonymous: None,
+            general_rules: None,
             max_connections: None,
             proxy_protocol: self.proxy_protocol.then_some(true),
             proxy_trusted: self.proxy_trusted.clone(),
@@ -151,17 +177,8 @@ impl RawListeners {
     }
 }
 
-impl ListenerSettings {
-    /// One without any option.
-    pub(crate) fn plain(kind: ListenerKind, address: &str) -> Self {
-        Self {
-            kind,
-            address: address.to_owned(),
-            options: Options::default(),
-        }
-    }
-
-    fn parse(kind: ListenerKind, text: &str, common: &Options) -> Result<Self, Failure> {
+impl RawListener {
+    fn parse(kind: ListenerKind, text: &str) -> Result<Self, Failure> {
         let mut parts = text.split(',');
         let address = parts.next().unwrap_or_default().to_owned();
         let listener = format!("--{kind} {address}");
@@ -171,11 +188,30 @@ impl ListenerSettings {
                  --{kind} ADDR,max-connections=100"
             )));
         }
+        let names = RawShared::names();
+        let is_shared = |option: &&str| {
+            let name = option.split('=').next();
+            names.iter().any(|(known, _)| Some(known.as_str()) == name)
+        };
+        let (shared, own): (Vec<&str>, Vec<&str>) = parts.partition(is_shared);
         let mut options = Options::default();
-        for option in parts {
+        for option in own {
             options.set(&listener, option)?;
         }
-        let options = options.or(common, kind);
+        Ok(Self {
+            has_own: !shared.is_empty(),
+            shared: RawShared::parse(&shared).map_err(|failure| failure.of(&listener))?,
+            kind,
+            address,
+            options,
+        })
+    }
+
+    /// With what holds for all.
+    fn check(self, common: &Options, shared: &RawShared) -> Result<ListenerSettings, Failure> {
+        let kind = self.kind;
+        let listener = format!("--{kind} {}", self.address);
+        let options = self.options.or(common, kind);
         if options.cert.len() != options.key.len() {
             return Err(Failure::configuration(format_args!(
                 "{listener}: {} certificates and {} keys do not match; \
@@ -184,24 +220,56 @@ impl ListenerSettings {
                 options.key.len()
             )));
         }
-        Ok(Self {
+        let general_rules = options.general_rules != Some(false);
+        let own = self.shared.or(shared, general_rules);
+        Ok(ListenerSettings {
             kind,
-            address,
+            address: self.address,
+            own: own.map_err(|failure| {
+                if self.has_own {
+                    failure.of(&listener)
+                } else {
+                    failure
+                }
+            })?,
             options,
         })
     }
+}
 
-    /// As the broker takes it.
-    pub(crate) fn listener(self, inherited: &mut Inherited) -> Listener {
+impl ListenerSettings {
+    pub(super) fn names_users_by_proxy(&self) -> bool {
+        self.options.names_users_by_proxy(self.kind)
+    }
+
+    /// The same elsewhere.
+    pub(crate) fn at(self, address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            ..self
+        }
+    }
+
+    /// As the broker takes it, with its rules opened.
+    pub(crate) fn listener(
+        self,
+        inherited: &mut Inherited,
+        rules: &mut Rules,
+    ) -> Result<Listener, Failure> {
         let Self {
             kind,
             address,
+            own,
             options,
         } = self;
         let mut listener = match inherited.take(&address) {
             Some(sockets) => Listener::inherited(kind, sockets),
             None => Listener::new(kind, address),
         };
+        listener = listener.quotas(own.quotas);
+        for hook in rules.open(&own.rules)? {
+            listener = listener.shared_hook(hook);
+        }
         if let Some(allow) = options.allow_anonymous {
             listener = listener.allow_anonymous(allow);
         }
@@ -244,7 +312,7 @@ impl ListenerSettings {
         if let Some(owner) = options.unix_owner {
             listener = listener.unix_owner(owner);
         }
-        listener
+        Ok(listener)
     }
 }
 
@@ -254,6 +322,8 @@ mod tests {
 
     use super::super::{Command, Rejected, parse};
     use super::*;
+    use crate::broker::OverRate;
+    use crate::hooks::token::TokenKeyFile;
 
     fn try_serve(words: &str) -> Result<Vec<ListenerSettings>, String> {
         let words = std::iter::once("ringmq").chain(words.split_whitespace());
@@ -306,6 +376,52 @@ mod tests {
     }
 
     #[test]
+    fn rules_and_rates_are_merged_option_by_option_and_what_belongs_together_stays_so() {
+        let listeners = serve(
+            "--password-file all --acl-file all.acl --jwt-key all.key --jwt-leeway 5 \
+             --auth-http http://all/ --auth-http-bearer all.secret --auth-http-cache 7 \
+             --message-rate 10 --over-rate disconnect --max-queued-messages 9 --tcp 127.0.0.1 \
+             --tcp 127.0.0.1:1,password-file=own,jwt-jwks=own.keys,auth-http=http://own/ \
+             --tcp 127.0.0.1:2,general-rules=no,scram-file=own,message-rate=2K \
+             --tcp 127.0.0.1:3,over-rate=pause,max-queued-messages=0,auth-http-for=publish",
+        );
+        let [all, own, none, rates] = &listeners[..] else {
+            panic!("{listeners:?}");
+        };
+        let rules = &all.own.rules;
+        assert_eq!(rules.password_file, Some("all".into()));
+        assert_eq!(rules.token_keys, [TokenKeyFile::Key("all.key".into())]);
+        let http = rules.http.as_ref().expect("asked");
+        assert_eq!(http.bearer, Some("all.secret".into()));
+        let rules = &own.own.rules;
+        assert_eq!(rules.password_file, Some("own".into()));
+        assert_eq!(rules.acl_file, Some("all.acl".into()));
+        assert_eq!(rules.token_keys, [TokenKeyFile::Set("own.keys".into())]);
+        assert_eq!(rules.claims.leeway, 5);
+        let http = rules.http.as_ref().expect("asked");
+        // What proves the broker to one server is not shown to another.
+        assert_eq!((http.url.as_str(), &http.bearer), ("http://own/", &None));
+        assert_eq!(http.memory.as_secs(), 7);
+        let rules = &none.own.rules;
+        assert_eq!(rules.scram_file, Some("own".into()));
+        assert!(rules.password_file.is_none() && rules.acl_file.is_none());
+        assert!(rules.token_keys.is_empty() && rules.http.is_none());
+        for (settings, messages, over_rate, queued) in [
+            (all, 10, OverRate::Disconnect, None),
+            (none, 2_048, OverRate::Disconnect, None),
+            (rates, 10, OverRate::Pause, Some(0)),
+        ] {
+            let quotas = settings.own.quotas;
+            assert_eq!(quotas.messages, Some(messages));
+            assert_eq!(quotas.over_rate, over_rate);
+            assert_eq!(quotas.max_queued_messages, queued);
+        }
+        let http = rates.own.rules.http.as_ref().expect("asked");
+        assert!(http.questions.publish && !http.questions.connect);
+        assert_eq!(http.url, "http://all/");
+    }
+
+    #[test]
     fn what_is_wrong_with_a_listener_is_said_with_its_name_and_the_choices() {
         for (words, parts) in [
             (
@@ -328,6 +444,10 @@ mod tests {
             ),
             ("--unix /x,unix-mode=888", ["unix-mode", "octal"]),
             ("--cert a --key b", ["--tls", "--wss"]),
+            (
+                "--tcp 0.0.0.0 --use-identity-as-username",
+                ["--tls", "--wss"],
+            ),
             ("--tcp 0.0.0.0 --ws-page", ["--ws-page", "--wss"]),
             ("--unix-owner root", ["--unix-owner", "--unix PATH"]),
             (

@@ -16,6 +16,7 @@ mod quotas;
 mod raw;
 mod rules;
 mod serve;
+mod shared_options;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -106,8 +107,8 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Command, Rejected> {
     Ok(command.map_err(explain)?)
 }
 
-/// clap's error as ours: its text in full where help was asked for, else the
-/// first line, which says what is wrong, with the valid choices where it has some.
+/// clap's error as ours: its text in full where help was asked for, else what is
+/// wrong, with the valid choices where it has some.
 fn rejected(error: &clap::Error, client: bool) -> Rejected {
     use clap::error::ErrorKind;
     if matches!(
@@ -116,6 +117,16 @@ fn rejected(error: &clap::Error, client: bool) -> Rejected {
     ) {
         return Rejected::Asked(error.render().to_string());
     }
+    let words = first_words(error);
+    Rejected::Wrong(if client {
+        Failure::usage(words)
+    } else {
+        Failure::configuration(words)
+    })
+}
+
+/// What clap finds wrong, on one line.
+fn first_words(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let words = text
         .lines()
@@ -124,10 +135,5 @@ fn rejected(error: &clap::Error, client: bool) -> Rejected {
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
-    let words = words.strip_prefix("error: ").unwrap_or(&words);
-    Rejected::Wrong(if client {
-        Failure::usage(words)
-    } else {
-        Failure::configuration(words)
-    })
+    words.strip_prefix("error: ").unwrap_or(&words).to_owned()
 }

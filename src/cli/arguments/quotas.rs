@@ -15,7 +15,7 @@ macro_rules! quotas {
     ($($(#[doc = $help:literal])+ $field:ident, $option:literal, $unit:literal;)*) => {
         /// The bounds as typed.
         #[derive(Args, Clone, Debug, Default)]
-        #[command(next_help_heading = "Rates (of each listener, and of each client)")]
+        #[command(next_help_heading = "Rates (of each listener, and of each client); also after an address")]
         pub(in crate::cli) struct RawQuotas {
             $(
                 $(#[doc = $help])+
@@ -28,9 +28,16 @@ macro_rules! quotas {
         }
 
         impl RawQuotas {
-            /// No bounds but those that were given.
-            pub(super) fn check(&self) -> Result<Quotas, Failure> {
-                let mut quotas = Quotas::default();
+            /// A listener's own, and where they say nothing those of all listeners.
+            pub(super) fn or(self, common: &Self) -> Self {
+                Self {
+                    $($field: self.$field.or_else(|| common.$field.clone()),)*
+                    over_rate: self.over_rate.or_else(|| common.over_rate.clone()),
+                }
+            }
+
+            /// Sets the bounds that were given.
+            pub(super) fn apply(&self, quotas: &mut Quotas) -> Result<(), Failure> {
                 $(
                     if let Some(text) = &self.$field {
                         quotas.$field = Some(number(concat!("--", $option), text, &(1..=ANY))?);
@@ -45,7 +52,7 @@ macro_rules! quotas {
                         )));
                     }
                 };
-                Ok(quotas)
+                Ok(())
             }
         }
     };

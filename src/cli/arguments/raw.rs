@@ -55,11 +55,9 @@ pub(super) struct RawServe {
     #[command(flatten)]
     pub(super) listeners: super::listeners::RawListeners,
     #[command(flatten)]
-    pub(super) rules: super::rules::RawRules,
+    pub(super) shared: super::shared_options::RawShared,
     #[command(flatten)]
     pub(super) limits: super::limits::RawLimits,
-    #[command(flatten)]
-    pub(super) quotas: super::quotas::RawQuotas,
 }
 
 #[derive(Args, Debug, Default)]

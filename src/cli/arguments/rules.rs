@@ -1,4 +1,4 @@
-//! Who may do what, as options of `ringmq serve`.
+//! Who may do what, as options of `ringmq serve`, for all listeners or for one.
 //!
 //! Owns the names and what fits together; the files are read by `cli/rules.rs`. Runs
 //! on the main thread before anything starts; never opens a file.
@@ -15,7 +15,9 @@ use crate::hooks::token::{ClaimNames, TokenKeyFile};
 
 /// The rules as typed.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Who may do what (files are read again at SIGHUP)")]
+#[command(
+    next_help_heading = "Who may do what (files are read again at SIGHUP); also after an address"
+)]
 pub(in crate::cli) struct RawRules {
     /// User names and hashed passwords, as `ringmq passwd` and mosquitto_passwd write
     /// them
@@ -53,9 +55,9 @@ pub(in crate::cli) struct RawRules {
     /// Ask this server by POST with JSON who may do what
     #[arg(long, value_name = "URL")]
     auth_http: Option<String>,
-    /// Ask it about these only: connect, publish, subscribe [default: all]
-    #[arg(long, value_name = "WHAT,...")]
-    auth_http_for: Option<String>,
+    /// Ask it about these only: connect, publish, subscribe; may be repeated [default: all]
+    #[arg(long, value_name = "WHAT,...", value_delimiter = ',')]
+    auth_http_for: Vec<String>,
     /// Milliseconds for one answer of it [default: 2000]
     #[arg(long, value_name = "MS")]
     auth_http_timeout: Option<String>,
@@ -85,6 +87,61 @@ pub(crate) struct RulesSettings {
 }
 
 impl RawRules {
+    /// Options that mean nothing without another one, which neither these have nor any
+    /// of the listeners' own.
+    pub(super) fn check_use<'a>(
+        &'a self,
+        own: impl Iterator<Item = &'a Self> + Clone,
+    ) -> Result<(), Failure> {
+        let mut all = own.chain([self]);
+        let keys = all.clone().any(Self::has_keys);
+        let http = all.any(|rules| rules.auth_http.is_some());
+        needs(keys, "--jwt-key or --jwt-jwks", &self.about_tokens())?;
+        needs(http, "--auth-http", &self.about_http())
+    }
+
+    /// A listener's own rules, and where they say nothing those of all listeners.
+    pub(super) fn or(self, common: &Self) -> Self {
+        // Keys belong together, and who is asked with how it is known and addressed.
+        let keys = if self.has_keys() { &self } else { common };
+        let (jwt_key, jwt_jwks) = (keys.jwt_key.clone(), keys.jwt_jwks.clone());
+        let server = if self.auth_http.is_some() {
+            &self
+        } else {
+            common
+        };
+        let auth_http = server.auth_http.clone();
+        let (cafile, bearer) = (
+            server.auth_http_cafile.clone(),
+            server.auth_http_bearer.clone(),
+        );
+        let tokens = keys.has_keys();
+        let asks = auth_http.is_some();
+        Self {
+            password_file: either(self.password_file, &common.password_file, true),
+            acl_file: either(self.acl_file, &common.acl_file, true),
+            scram_file: either(self.scram_file, &common.scram_file, true),
+            jwt_key,
+            jwt_jwks,
+            jwt_user_claim: either(self.jwt_user_claim, &common.jwt_user_claim, tokens),
+            jwt_acl_claim: either(self.jwt_acl_claim, &common.jwt_acl_claim, tokens),
+            jwt_issuer: either(self.jwt_issuer, &common.jwt_issuer, tokens),
+            jwt_audience: either(self.jwt_audience, &common.jwt_audience, tokens),
+            jwt_leeway: either(self.jwt_leeway, &common.jwt_leeway, tokens),
+            auth_http,
+            auth_http_for: if self.auth_http_for.is_empty() && asks {
+                common.auth_http_for.clone()
+            } else {
+                self.auth_http_for
+            },
+            auth_http_timeout: either(self.auth_http_timeout, &common.auth_http_timeout, asks),
+            auth_http_retries: either(self.auth_http_retries, &common.auth_http_retries, asks),
+            auth_http_cache: either(self.auth_http_cache, &common.auth_http_cache, asks),
+            auth_http_cafile: either(self.auth_http_cafile, &cafile, asks),
+            auth_http_bearer: either(self.auth_http_bearer, &bearer, asks),
+        }
+    }
+
     pub(super) fn check(self) -> Result<RulesSettings, Failure> {
         let http = self.http()?;
         let claims = self.claims()?;
@@ -100,17 +157,37 @@ impl RawRules {
         })
     }
 
+    fn has_keys(&self) -> bool {
+        !self.jwt_key.is_empty() || !self.jwt_jwks.is_empty()
+    }
+
+    /// The options about tokens besides their keys, and whether they are given.
+    fn about_tokens(&self) -> [(&'static str, bool); 5] {
+        [
+            ("--jwt-user-claim", self.jwt_user_claim.is_some()),
+            ("--jwt-acl-claim", self.jwt_acl_claim.is_some()),
+            ("--jwt-issuer", self.jwt_issuer.is_some()),
+            ("--jwt-audience", self.jwt_audience.is_some()),
+            ("--jwt-leeway", self.jwt_leeway.is_some()),
+        ]
+    }
+
+    /// The options about whom to ask besides the address, and whether they are given.
+    fn about_http(&self) -> [(&'static str, bool); 6] {
+        [
+            ("--auth-http-for", !self.auth_http_for.is_empty()),
+            ("--auth-http-timeout", self.auth_http_timeout.is_some()),
+            ("--auth-http-retries", self.auth_http_retries.is_some()),
+            ("--auth-http-cache", self.auth_http_cache.is_some()),
+            ("--auth-http-cafile", self.auth_http_cafile.is_some()),
+            ("--auth-http-bearer", self.auth_http_bearer.is_some()),
+        ]
+    }
+
     fn claims(&self) -> Result<ClaimNames, Failure> {
+        let keys = self.has_keys();
+        needs(keys, "--jwt-key or --jwt-jwks", &self.about_tokens())?;
         let mut names = ClaimNames::default();
-        let given = [
-            ("--jwt-user-claim", &self.jwt_user_claim),
-            ("--jwt-acl-claim", &self.jwt_acl_claim),
-            ("--jwt-issuer", &self.jwt_issuer),
-            ("--jwt-audience", &self.jwt_audience),
-            ("--jwt-leeway", &self.jwt_leeway),
-        ];
-        let keys = !self.jwt_key.is_empty() || !self.jwt_jwks.is_empty();
-        needs(keys, "--jwt-key or --jwt-jwks", &given)?;
         if let Some(name) = &self.jwt_user_claim {
             names.user_name.clone_from(name);
         }
@@ -126,22 +203,13 @@ impl RawRules {
     }
 
     fn http(&self) -> Result<Option<HttpSettings>, Failure> {
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|it| it.display().to_string());
-        let given = [
-            ("--auth-http-for", &self.auth_http_for),
-            ("--auth-http-timeout", &self.auth_http_timeout),
-            ("--auth-http-retries", &self.auth_http_retries),
-            ("--auth-http-cache", &self.auth_http_cache),
-            ("--auth-http-cafile", &path(&self.auth_http_cafile)),
-            ("--auth-http-bearer", &path(&self.auth_http_bearer)),
-        ];
-        needs(self.auth_http.is_some(), "--auth-http", &given)?;
+        needs(self.auth_http.is_some(), "--auth-http", &self.about_http())?;
         let Some(url) = &self.auth_http else {
             return Ok(None);
         };
         let mut settings = HttpSettings::new(url);
-        if let Some(text) = &self.auth_http_for {
-            settings.questions = questions(text)?;
+        if !self.auth_http_for.is_empty() {
+            settings.questions = questions(&self.auth_http_for)?;
         }
         if let Some(text) = &self.auth_http_timeout {
             let millis = number("--auth-http-timeout", text, &(1..=60_000))?;
@@ -160,9 +228,14 @@ impl RawRules {
     }
 }
 
+/// What is said of one listener, or else of all where it fits.
+fn either<T: Clone>(own: Option<T>, common: &Option<T>, fits: bool) -> Option<T> {
+    own.or_else(|| common.clone().filter(|_| fits))
+}
+
 /// Options that mean nothing without another one.
-fn needs(there: bool, what: &str, given: &[(&str, &Option<String>)]) -> Result<(), Failure> {
-    let alone = given.iter().find(|(_, value)| !there && value.is_some());
+fn needs(there: bool, what: &str, given: &[(&str, bool)]) -> Result<(), Failure> {
+    let alone = given.iter().find(|(_, given)| !there && *given);
     alone.map_or(Ok(()), |(option, _)| {
         Err(Failure::configuration(format_args!(
             "{option} needs {what}"
@@ -170,9 +243,9 @@ fn needs(there: bool, what: &str, given: &[(&str, &Option<String>)]) -> Result<(
     })
 }
 
-fn questions(text: &str) -> Result<HttpQuestions, Failure> {
+fn questions(words: &[String]) -> Result<HttpQuestions, Failure> {
     let mut questions = HttpQuestions::default();
-    for word in text.split(',') {
+    for word in words {
         match word.trim() {
             "connect" => questions.connect = true,
             "publish" => questions.publish = true,

@@ -9,23 +9,22 @@ use tracing_subscriber::EnvFilter;
 use super::limits::{ANY, number};
 use super::listeners::ListenerSettings;
 use super::raw::RawServe;
-use super::rules::RulesSettings;
-use crate::broker::{Limits, Quotas};
+use crate::broker::Limits;
 use crate::cli::failure::Failure;
 
 /// Settings of `ringmq serve`.
 #[derive(Debug)]
 pub(crate) struct ServeSettings {
-    /// None at all: the broker's default.
+    /// As named, perhaps none.
     pub(crate) listeners: Vec<ListenerSettings>,
+    /// The one where none is named.
+    pub(crate) unnamed: ListenerSettings,
     /// None: the cores that this process may use.
     pub(crate) shards: Option<usize>,
     pub(crate) allow_anonymous: bool,
     /// None: as many as descriptors allow.
     pub(crate) max_connections: Option<u32>,
-    pub(crate) rules: RulesSettings,
     pub(crate) limits: Limits,
-    pub(crate) quotas: Quotas,
     pub(crate) log: EnvFilter,
 }
 
@@ -33,8 +32,13 @@ impl ServeSettings {
     pub(super) fn check(raw: RawServe) -> Result<Self, Failure> {
         let shards = raw.shards.as_deref();
         let connections = raw.max_connections.as_deref();
+        let mut limits = Limits::default();
+        raw.limits.apply(&mut limits)?;
+        raw.shared.apply(&mut limits)?;
+        let (listeners, unnamed) = raw.listeners.check(&raw.shared)?;
         Ok(Self {
-            listeners: raw.listeners.check()?,
+            listeners,
+            unnamed,
             shards: shards
                 .map(|text| number("--shards", text, &(1..=ANY)))
                 .transpose()?,
@@ -42,9 +46,7 @@ impl ServeSettings {
             max_connections: connections
                 .map(|text| number("--max-connections", text, &(1..=u64::from(u32::MAX))))
                 .transpose()?,
-            rules: raw.rules.check()?,
-            limits: raw.limits.check()?,
-            quotas: raw.quotas.check()?,
+            limits,
             log: check_log(&raw.log)?,
         })
     }

@@ -46,11 +46,18 @@ fn credentials() -> Credentials {
     Credentials::new(&connect, "c", Peer::from(([127, 0, 0, 1], 1)), 0, None)
 }
 
-fn ask(hooks: &[Arc<Fixed>], from: usize) -> Ruling {
-    let chain = Chain::new(hooks.iter().map(|hook| Arc::clone(hook) as Arc<dyn Hook>));
+fn as_hooks(hooks: &[Arc<Fixed>]) -> Vec<Arc<dyn Hook>> {
+    let as_hook = |hook: &Arc<Fixed>| Arc::clone(hook) as Arc<dyn Hook>;
+    hooks.iter().map(as_hook).collect()
+}
+
+/// What a chain says, from the start or behind the one that has answered.
+fn ask(chain: &Chain, listener: u16, answered: Option<usize>) -> Ruling {
     let attempt = credentials();
+    let answered = answered.map(|place| (place, Answer::Verdict(Verdict::Next)));
+    let busy = ReasonCode::ServerBusy;
     chain
-        .rule(Phases::AUTHENTICATE, from, |hook| {
+        .resume(listener, Phases::AUTHENTICATE, answered, busy, |hook| {
             hook.authenticate(&attempt)
         })
         .0
@@ -60,22 +67,18 @@ fn ask(hooks: &[Arc<Fixed>], from: usize) -> Ruling {
 fn the_first_that_allows_or_denies_decides() {
     let deny = || Verdict::Deny(ReasonCode::Banned);
     let last = fixed(deny);
-    let ruling = ask(
-        &[
-            fixed(|| Verdict::Next),
-            fixed(|| Verdict::Allow),
-            Arc::clone(&last),
-        ],
-        0,
-    );
+    let say = |hooks: &[Arc<Fixed>]| ask(&Chain::new(as_hooks(hooks)), 0, None);
+    let ruling = say(&[
+        fixed(|| Verdict::Next),
+        fixed(|| Verdict::Allow),
+        Arc::clone(&last),
+    ]);
     assert!(matches!(ruling, Ruling::Allow { .. }));
     assert_eq!(*last.asked.lock().expect("not poisoned"), 0);
-    let ruling = ask(&[fixed(deny), fixed(|| Verdict::Allow)], 0);
+    let ruling = say(&[fixed(deny), fixed(|| Verdict::Allow)]);
     assert!(matches!(ruling, Ruling::Deny(ReasonCode::Banned)));
-    assert!(matches!(
-        ask(&[fixed(|| Verdict::Next)], 0),
-        Ruling::Undecided
-    ));
+    let ruling = say(&[fixed(|| Verdict::Next)]);
+    assert!(matches!(ruling, Ruling::Undecided));
 }
 
 #[test]
@@ -85,16 +88,88 @@ fn who_asks_for_time_is_named_and_the_chain_goes_on_behind_it() {
         fixed(|| Verdict::Ask),
         fixed(|| Verdict::Allow),
     ];
-    assert!(matches!(ask(&hooks, 0), Ruling::Ask(1)));
-    assert!(matches!(ask(&hooks, 2), Ruling::Allow { .. }));
+    let chain = Chain::new(as_hooks(&hooks));
+    assert!(matches!(ask(&chain, 0, None), Ruling::Ask(1)));
+    assert!(matches!(ask(&chain, 0, Some(1)), Ruling::Allow { .. }));
     assert_eq!(*hooks[0].asked.lock().expect("not poisoned"), 1);
+}
+
+#[test]
+fn a_listeners_own_hooks_are_asked_first_and_about_its_clients_alone() {
+    let allow = fixed(|| Verdict::Allow);
+    let (ask_first, deny) = (
+        fixed(|| Verdict::Ask),
+        fixed(|| Verdict::Deny(ReasonCode::Banned)),
+    );
+    let own = [
+        Vec::new(),
+        as_hooks(&[Arc::clone(&ask_first), Arc::clone(&deny)]),
+        // One of its own that is a general one, too, comes once, and first.
+        as_hooks(&[Arc::clone(&allow), Arc::clone(&deny)]),
+    ];
+    let chain = Chain::of_listeners(&own, &as_hooks(&[Arc::clone(&allow)]));
+    assert!(matches!(ask(&chain, 0, None), Ruling::Allow { .. }));
+    let Ruling::Ask(place) = ask(&chain, 1, None) else {
+        panic!("the first of its own asks for time");
+    };
+    let ruling = ask(&chain, 1, Some(place));
+    assert!(matches!(ruling, Ruling::Deny(ReasonCode::Banned)));
+    assert!(matches!(ask(&chain, 2, None), Ruling::Allow { .. }));
+    // Who comes through an unknown one is asked what all are asked.
+    assert!(matches!(ask(&chain, 7, None), Ruling::Allow { .. }));
+    for (hook, times) in [(&allow, 3), (&ask_first, 1), (&deny, 1)] {
+        assert_eq!(*hook.asked.lock().expect("not poisoned"), times);
+    }
+    assert!(
+        chain.hook(2).is_some() && chain.hook(3).is_none(),
+        "each once"
+    );
+}
+
+/// Takes part in one phase and remembers for so many seconds.
+struct Forgets(Phases, u64);
+
+impl Hook for Forgets {
+    fn phases(&self) -> Phases {
+        self.0
+    }
+
+    fn memory(&self) -> Duration {
+        Duration::from_secs(self.1)
+    }
+}
+
+#[test]
+fn phases_and_memory_are_those_of_the_listener() {
+    let hook = |phases, seconds| Arc::new(Forgets(phases, seconds)) as Arc<dyn Hook>;
+    let own = [
+        vec![hook(Phases::EXCHANGE, 1)],
+        vec![hook(Phases::DELIVER, 60)],
+    ];
+    let chain = Chain::of_listeners(&own, &[hook(Phases::CONNECT, 30)]);
+    assert_eq!(chain.phases_of(0), Phases::EXCHANGE | Phases::CONNECT);
+    assert_eq!(chain.phases_of(1), Phases::DELIVER | Phases::CONNECT);
+    assert_eq!(chain.phases_of(2), Phases::CONNECT);
+    let all = Phases::EXCHANGE | Phases::DELIVER | Phases::CONNECT;
+    assert_eq!(chain.phases(), all);
+    let general = 0;
+    for (listener, decided_by, seconds) in [
+        (0, None, 1),
+        (0, Some(general), 1),
+        (1, None, 30),
+        (2, None, 30),
+    ] {
+        let memory = chain.memory(listener, decided_by);
+        assert_eq!(memory, Duration::from_secs(seconds), "{listener}");
+    }
+    assert_eq!(Chain::default().memory(0, None), Duration::MAX);
 }
 
 #[test]
 fn a_panic_is_a_refusal_and_is_counted() {
     let chain = Chain::new([fixed(|| panic!("on purpose")) as Arc<dyn Hook>]);
     let attempt = credentials();
-    let (ruling, _) = chain.rule(Phases::AUTHENTICATE, 0, |hook| hook.authenticate(&attempt));
+    let (ruling, _) = chain.rule(0, Phases::AUTHENTICATE, |hook| hook.authenticate(&attempt));
     assert!(matches!(
         ruling,
         Ruling::Deny(ReasonCode::ImplementationSpecific)

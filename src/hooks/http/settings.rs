@@ -17,7 +17,7 @@ pub struct HttpQuestions {
 }
 
 /// How to ask.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HttpSettings {
     /// `http://` or `https://`.
     pub url: String,

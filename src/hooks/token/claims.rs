@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::hooks::authorization::acl_rules::{Access, AclRules};
 
 /// The names of the claims that count.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClaimNames {
     /// The user name's; a token without it is refused.
     pub user_name: String,

@@ -26,7 +26,7 @@ use crate::protocol::ReasonCode;
 const MOST_BYTES: usize = 16 << 10;
 
 /// Where keys come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TokenKeyFile {
     /// A public key in PEM, or a shared secret.
     Key(PathBuf),

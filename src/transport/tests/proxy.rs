@@ -91,6 +91,29 @@ fn only_a_verified_certificate_is_an_identity() {
 }
 
 #[test]
+fn the_common_name_is_the_user_name_where_the_listener_says_so() {
+    let begin = |tlv| {
+        let peer = Peer::from(([10, 0, 0, 1], 5));
+        let acceptor = acceptor().with_user_name_from_proxy();
+        let mut transport = acceptor.accept(peer).expect("trusted");
+        let mut delivered = Delivered::default();
+        let wire = version_2(vec![tlv]);
+        feed(&mut transport, &mut delivered, &wire, || usize::MAX)?;
+        Ok(delivered.established.expect("established").identity)
+    };
+    let user_name = |tlv| {
+        let identity: Result<_, TransportError> = begin(tlv);
+        let identity = identity.expect("a valid header");
+        identity.and_then(|identity| identity.user_name)
+    };
+    assert_eq!(user_name(certificate(0, true)).as_deref(), Some("sensor"));
+    assert_eq!(user_name(certificate(1, true)), None);
+    assert_eq!(user_name(certificate(0, false)), None);
+    let nameless = begin(Tlv::Ssl(SslInfo::new(true, true, true, 0)));
+    assert!(matches!(nameless, Err(TransportError::Nameless)));
+}
+
+#[test]
 fn strangers_are_turned_away_before_they_speak() {
     for peer in ["192.0.2.1:5", "[::1]:5"] {
         let refused = acceptor().accept(Peer::from(address(peer)));
