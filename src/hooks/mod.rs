@@ -99,7 +99,9 @@ pub use event::{DropReason, Parting};
 pub use exchange::{Exchange, Step};
 pub use outgoing::Outgoing;
 pub use phases::Phases;
-pub use question::{Answer, ExchangeBox, Inquiry, Question, Reply, Subject, Ticket};
+pub use question::{
+    Answer, Awaited, ExchangeBox, Inquiry, Patience, Question, Reply, Subject, Ticket,
+};
 pub use request::{DeliverRequest, PublishRequest, SubscribeRequest};
 pub use verdict::{Grant, Treatment, Verdict};
 
@@ -193,7 +195,8 @@ pub trait Hook: Send + Sync + 'static {
     /// delivery (live, retained, shared), with [`Phases::DELIVER_FILTERED`] only about
     /// those to clients one of whose subscriptions was granted with
     /// [`Verdict::AllowFiltered`], or before a reload. [`Verdict::Ask`] is no answer
-    /// here and denies. What is denied is not sent and counted.
+    /// here and denies. What is denied is not sent and counted; a message of a shared
+    /// group goes to another member that may have it, if there is one.
     fn deliver(&self, client: &Client, request: &DeliverRequest<'_>) -> Verdict {
         let _ = (client, request);
         Verdict::Next

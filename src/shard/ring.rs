@@ -53,6 +53,8 @@ pub(crate) enum Operation {
     Writable,
     /// Cancel another operation; its own completion says nothing.
     Cancel,
+    /// Wait until the peer has ended its side.
+    Hangup,
 }
 
 /// What the kernel did.
@@ -71,6 +73,7 @@ impl Completion {
             2 => Operation::Receive,
             3 => Operation::Send,
             4 => Operation::Writable,
+            6 => Operation::Hangup,
             _ => Operation::Cancel,
         }
     }
@@ -182,6 +185,14 @@ impl Ring {
         let socket = types::Fd(socket.as_fd().as_raw_fd());
         let entry = opcode::PollAdd::new(socket, libc::POLLOUT as u32).build();
         self.push(&entry, Operation::Writable, id);
+    }
+
+    /// Completes once when the peer has ended its side, or the socket has failed; bytes
+    /// that arrive do not matter.
+    pub(crate) fn arm_hangup(&mut self, id: ConnectionId, socket: impl AsFd) {
+        let socket = types::Fd(socket.as_fd().as_raw_fd());
+        let entry = opcode::PollAdd::new(socket, libc::POLLRDHUP as u32).build();
+        self.push(&entry, Operation::Hangup, id);
     }
 
     /// Cancels a pending operation, which still completes, with ECANCELED.

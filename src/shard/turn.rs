@@ -248,6 +248,7 @@ impl Turn {
             Operation::Receive => self.handle_received(completion, now),
             Operation::Accept => self.handle_accepted(completion, now),
             Operation::Writable => self.handle_writable(completion.connection(), now),
+            Operation::Hangup => self.handle_hangup(completion, now),
             // Sends are answered within the flush; cancels say nothing.
             Operation::Send | Operation::Cancel => {}
         }
@@ -302,6 +303,7 @@ impl Turn {
     /// publisher is not coming here.
     pub(super) fn read(&mut self, id: ConnectionId, probably_empty: bool) {
         if !self.may_receive(id) {
+            self.watch(id);
             return;
         }
         if self.starved.is_empty() {
