@@ -130,8 +130,10 @@ impl Engine {
                 group,
                 message,
                 from: session,
+                round,
             } => {
-                let wait = self.choose_again(&group, &Rc::new(message), (from, session), now);
+                let (message, from) = (Rc::new(message), (from, session));
+                let wait = self.choose_again(&group, &message, from, round, now);
                 waits.extend(wait);
                 self.work += FILTER_WORK;
             }

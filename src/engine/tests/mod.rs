@@ -8,6 +8,7 @@
 mod bounds;
 mod cuts;
 mod expiry;
+mod groups;
 mod hooks;
 mod hooks_cost;
 mod multitudes;
