@@ -15,6 +15,8 @@ mod files;
 mod foreign;
 mod hammer;
 mod http;
+mod https;
+mod matrix;
 mod mosquitto;
 mod oracle;
 mod passwords;

@@ -68,6 +68,12 @@ pub(in crate::cli) struct RawRules {
     /// Authorities (PEM) that it is certified by [default: those of the system]
     #[arg(long, value_name = "FILE")]
     auth_http_cafile: Option<PathBuf>,
+    /// The certificate (PEM) that the broker shows it, if it asks
+    #[arg(long, value_name = "FILE")]
+    auth_http_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    auth_http_key: Option<PathBuf>,
     /// A file whose content proves the broker to it (Authorization: Bearer ...)
     #[arg(long, value_name = "FILE")]
     auth_http_bearer: Option<PathBuf>,
@@ -133,6 +139,8 @@ impl RawRules {
             ("--auth-http-retries", &self.auth_http_retries),
             ("--auth-http-cache", &self.auth_http_cache),
             ("--auth-http-cafile", &path(&self.auth_http_cafile)),
+            ("--auth-http-cert", &path(&self.auth_http_cert)),
+            ("--auth-http-key", &path(&self.auth_http_key)),
             ("--auth-http-bearer", &path(&self.auth_http_bearer)),
         ];
         needs(self.auth_http.is_some(), "--auth-http", &given)?;
@@ -155,6 +163,14 @@ impl RawRules {
             settings.memory = Duration::from_secs(seconds);
         }
         settings.authorities.clone_from(&self.auth_http_cafile);
+        settings.certificate = match (&self.auth_http_cert, &self.auth_http_key) {
+            (Some(chain), Some(key)) => Some((chain.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                let what = "--auth-http-cert and --auth-http-key are given together";
+                return Err(Failure::configuration(format_args!("{what}")));
+            }
+        };
         settings.bearer.clone_from(&self.auth_http_bearer);
         Ok(Some(settings))
     }
