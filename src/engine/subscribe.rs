@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::decisions::Decision;
-use super::input::{Fault, Flow, Visit, fault};
+use super::dispatch::fault;
+use super::input::{Fault, Flow, Visit};
 use super::limits::{
     FILTER_WORK, SHARED_SUBSCRIPTIONS_MAX, SUBSCRIPTION_BYTES_MAX, WILDCARD_SHAPES_MAX,
 };
