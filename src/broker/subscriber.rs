@@ -61,8 +61,9 @@ impl Subscription {
         self
     }
 
-    /// Whether retained messages come first; they do by default, as far as there is
-    /// room at once.
+    /// Whether retained messages come first; they do by default. Of many thousands the
+    /// later ones come between those that are published meanwhile, and what there is no
+    /// room for is missed.
     pub fn retained(mut self, wanted: bool) -> Self {
         self.retained = wanted;
         self

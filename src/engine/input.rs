@@ -199,12 +199,16 @@ impl Engine {
         for place in 0..3 {
             match (self.first_kind + place) % 3 {
                 0 => self.handle_left_items(now),
-                1 => self.do_chores(now),
+                1 => {
+                    self.do_chores(now);
+                    self.pump_local_replays(now);
+                }
                 _ => self.visit_ready(now),
             }
         }
         let more = self.has_left_items()
             || self.has_chores()
+            || self.has_inbox_work()
             || !self.clients.ready.is_empty()
             || self.clients.may_feed_starved();
         // What comes in until the next call has a budget of its own.
@@ -423,7 +427,6 @@ impl Engine {
         let footprint = assembly.footprint();
         let over = self.clients.assembly_total + footprint > self.limits.shard_assembly_bytes;
         if over && footprint > ASSEMBLY_FREE {
-            self.clients.stats.closed_over_limit += 1;
             self.fault(id, ReasonCode::QuotaExceeded, now);
         } else if let Some(connection) = self.clients.open_connection(id) {
             connection.assembly = Some(assembly);
