@@ -5,6 +5,7 @@
     reason = "a test looks at one kind of packet and passes over all others"
 )]
 
+mod alterations;
 mod bounds;
 mod cuts;
 mod expiry;
