@@ -12,6 +12,7 @@ use crate::engine::Quotas;
 
 /// What is spoken between the socket and MQTT.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum ListenerKind {
     /// Plain TCP.
     Tcp,

@@ -108,7 +108,10 @@ impl Engine {
                 if decision == Decision::AllowFiltered {
                     self.clients.profiles.filter(slot);
                 }
-                self.add_subscription(slot, &request, subscription_id, &mut progress.waits)
+                let waits = &mut progress.waits;
+                let reason = self.add_subscription(slot, &request, subscription_id, waits);
+                self.clients.stats.refused_subscribes += u64::from(reason.is_error());
+                reason
             };
             if !reason.is_error() {
                 self.tell_subscriber(slot, |hook, client| {
