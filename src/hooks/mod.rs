@@ -245,7 +245,8 @@ pub trait Hook: Send + Sync + 'static {
 
     /// On a worker thread: the answer to what a phase could not decide at once. It may
     /// block, or move the reply elsewhere and answer later. A reply that is dropped
-    /// denies, and so does one that comes after the deadline.
+    /// denies, and so does one that comes after the deadline. [`Reply::is_awaited`] tells
+    /// whether the work is still worth doing; who keeps replies does well to look.
     fn resolve(&self, question: Question, reply: Reply) {
         drop(question);
         reply.answer(Verdict::Deny(ReasonCode::ImplementationSpecific));
