@@ -145,11 +145,12 @@ fn a_reset_ends_even_who_publishes() {
 }
 
 #[test]
-fn the_end_is_noticed_under_tls_and_websocket_with_and_without_a_goodbye() {
+fn the_end_is_noticed_on_every_transport_with_and_without_a_goodbye() {
     let authority = Authority::shared();
     let issued = authority.server("gone", &["localhost"]);
     let silent = Silent::default();
     for shards in [1, 4] {
+        let path = std::env::temp_dir().join(unique("gone"));
         let broker = Broker::builder()
             .shards(shards)
             .listener(Listener::tls("127.0.0.1:0").certificate(&issued.certificate, &issued.key))
@@ -158,6 +159,7 @@ fn the_end_is_noticed_under_tls_and_websocket_with_and_without_a_goodbye() {
                 Listener::secure_websocket("127.0.0.1:0")
                     .certificate(&issued.certificate, &issued.key),
             )
+            .listener(Listener::unix(&path))
             .hook(silent.clone())
             .start()
             .expect("the broker starts");
@@ -167,6 +169,7 @@ fn the_end_is_noticed_under_tls_and_websocket_with_and_without_a_goodbye() {
             Way::Tls(at(0), std::sync::Arc::clone(&config)),
             Way::WebSocket(at(1)),
             Way::SecureWebSocket(at(2), config),
+            Way::Unix(path),
         ];
         for way in &ways {
             for goodbye in [true, false] {
