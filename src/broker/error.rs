@@ -13,6 +13,7 @@ use crate::protocol::{ReasonCode, TopicError};
 
 /// The settings contradict each other or the machine's nature.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// A listener's address does not parse or resolve.
     #[error(
@@ -79,6 +80,7 @@ pub enum ConfigError {
 
 /// The broker could not start.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// The settings are wrong.
     #[error(transparent)]
@@ -172,6 +174,7 @@ pub enum StartError {
 
 /// The broker stopped, but not in order.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StopError {
     /// A shard did not answer in time; its thread is left alone.
     #[error("a shard did not answer while {phase}; it was left behind")]

@@ -14,6 +14,7 @@ use crate::hooks::Hook;
 
 /// What is spoken between the socket and MQTT.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum ListenerKind {
     /// Plain TCP.
     Tcp,

@@ -63,7 +63,9 @@ mod listener;
 mod page;
 mod placement;
 mod preflight;
+mod publication;
 mod remote;
+mod subscriber;
 mod unix_socket;
 mod workers;
 
@@ -77,4 +79,6 @@ pub use error::{
 };
 pub use handle::{BoundAddress, BrokerHandle};
 pub use listener::{CertificateName, Listener, ListenerKind};
-pub use remote::{Ended, Publication, Received, Remote, Subscriber, Subscription, WhenFull};
+pub use publication::Publication;
+pub use remote::Remote;
+pub use subscriber::{Ended, Received, Subscriber, Subscription, WhenFull};

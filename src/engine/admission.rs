@@ -313,13 +313,12 @@ impl Engine {
         match step {
             Step::Continue(challenge) => {
                 candidate.exchange = Some(exchange);
-                self.send_auth(
-                    id,
-                    ReasonCode::ContinueAuthentication,
-                    method,
-                    Some(&challenge),
-                );
-                Some(Admission::Challenged)
+                let reason = ReasonCode::ContinueAuthentication; // [MQTT-4.12.0-2]
+                Some(if self.send_auth(id, reason, method, Some(&challenge)) {
+                    Admission::Challenged
+                } else {
+                    Admission::Refused(ReasonCode::PacketTooLarge)
+                })
             }
             Step::Done(data, grant) => {
                 candidate.data = data;
@@ -393,20 +392,30 @@ impl Engine {
         }
     }
 
+    /// Sends AUTH, with neither reason string nor user properties [MQTT-3.15.2-2]; false
+    /// when it is larger than the client accepts [MQTT-3.1.2-24].
     pub(super) fn send_auth(
         &mut self,
         id: ConnectionId,
         reason: ReasonCode,
         method: &str,
         data: Option<&[u8]>,
-    ) {
+    ) -> bool {
         let auth = Auth {
             reason,
             authentication_method: Some(method),
             authentication_data: data,
             ..Auth::default()
         };
-        self.clients.send(id, &Packet::Auth(auth));
+        let mut encoded = Vec::new();
+        let encodes = Packet::Auth(auth).encode(ProtocolVersion::V5, &mut encoded);
+        let connection = self.clients.open_connection(id);
+        let maximum = connection.map_or(0, |connection| connection.maximum_packet_size as usize);
+        let fits = encodes.is_ok() && encoded.len() <= maximum;
+        if fits {
+            self.clients.send_encoded(id, &encoded);
+        }
+        fits
     }
 }
 

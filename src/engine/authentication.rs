@@ -146,13 +146,19 @@ impl Engine {
                     profile.exchange = Some(exchange);
                 }
                 let reason = ReasonCode::ContinueAuthentication;
-                self.send_auth(id, reason, method, Some(&challenge));
-                Ok(Flow::Continue)
+                if self.send_auth(id, reason, method, Some(&challenge)) {
+                    Ok(Flow::Continue)
+                } else {
+                    Err(ReasonCode::PacketTooLarge)
+                }
             }
             Step::Done(data, grant) => {
                 self.renew(id, slot, grant, now);
-                self.send_auth(id, ReasonCode::Success, method, data.as_deref());
-                Ok(Flow::Continue)
+                if self.send_auth(id, ReasonCode::Success, method, data.as_deref()) {
+                    Ok(Flow::Continue)
+                } else {
+                    Err(ReasonCode::PacketTooLarge)
+                }
             }
             // [MQTT-4.12.1-2]
             Step::Deny(reason) if reason.is_legal_in(PacketType::Disconnect) => Err(reason),

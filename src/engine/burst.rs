@@ -35,20 +35,16 @@ const SHARED_FROM: usize = 512;
 /// them would cost more than it saves.
 const RUNS_MAX: usize = 8;
 
-/// Publications of one client that wait to be delivered together.
+/// Publications of one client, or of another shard, that wait to be delivered together.
+/// Either they all lie in the receive buffer, or they all are messages of their own.
 #[derive(Debug, Default)]
 pub(super) struct Burst<'a> {
     publications: SmallVec<[Publication<'a>; 1]>,
-    extent: Extent,
-    /// The session that published them.
-    publisher: Option<u32>,
-}
-
-/// Publications of another shard that wait to be delivered together.
-#[derive(Debug, Default)]
-pub(super) struct RemoteBurst {
+    /// What another shard sent, and what hooks have altered.
     messages: SmallVec<[Rc<Message>; 1]>,
     extent: Extent,
+    /// The session that published them, if it is one of this shard.
+    publisher: Option<u32>,
 }
 
 /// How much waits.
@@ -209,37 +205,34 @@ impl Engine {
         if !burst.publications.is_empty() {
             self.deliver_here(&burst.publications, burst.publisher, now);
             burst.publications.clear();
+        } else if !burst.messages.is_empty() {
+            let messages = std::mem::take(&mut burst.messages);
+            let publications: SmallVec<[_; 1]> = messages.iter().map(Publication::of).collect();
+            self.deliver_here(&publications, burst.publisher, now);
         }
     }
 
-    /// The same as [`Engine::gather`] for a message of another shard.
-    pub(super) fn gather_remote(
+    /// The same as [`Engine::gather`] for a message of its own.
+    pub(super) fn gather_message(
         &mut self,
-        burst: &mut RemoteBurst,
+        burst: &mut Burst<'_>,
         message: Rc<Message>,
+        publisher: Option<u32>,
         now: Timestamp,
     ) -> usize {
         let first = burst.messages.first();
         if !(first.is_some_and(|first| first.topic() == message.topic())
             && burst.extent.has_room_for(message.len()))
         {
-            self.deliver_remote_burst(burst, now);
-            burst.extent = self.extent_of(message.topic(), None);
+            self.deliver_burst(burst, now);
+            burst.publisher = publisher;
+            burst.extent = self.extent_of(message.topic(), publisher);
         }
         if burst.extent.work > 0 {
             burst.extent.bytes += message.len();
             burst.messages.push(message);
         }
         burst.extent.work
-    }
-
-    /// Delivers what was gathered.
-    pub(super) fn deliver_remote_burst(&mut self, burst: &mut RemoteBurst, now: Timestamp) {
-        if !burst.messages.is_empty() {
-            let messages = std::mem::take(&mut burst.messages);
-            let publications: SmallVec<[_; 1]> = messages.iter().map(Publication::of).collect();
-            self.deliver_here(&publications, None, now);
-        }
     }
 
     fn extent_of(&mut self, topic: &str, publisher: Option<u32>) -> Extent {

@@ -42,20 +42,23 @@ impl Terms<'_> {
 }
 
 impl Clients {
-    /// Delivers a publication to one session.
+    /// Delivers a publication to one session, if that may have it.
     pub fn deliver(&mut self, publication: &Publication<'_>, terms: &Terms<'_>, now: Timestamp) {
-        let qos = terms.qos.min(publication.qos);
-        if self.judges_deliveries
-            && !self.may_deliver(
-                publication,
-                terms.session,
-                qos,
-                terms.retains(publication),
-                now,
-            )
-        {
-            return;
+        if self.may_deliver(publication, terms, now) {
+            self.deliver_allowed(publication, terms, now);
+        } else {
+            self.count_denied_delivery(terms.session, publication.topic);
         }
+    }
+
+    /// Delivers a publication that was judged already.
+    pub(super) fn deliver_allowed(
+        &mut self,
+        publication: &Publication<'_>,
+        terms: &Terms<'_>,
+        now: Timestamp,
+    ) {
+        let qos = terms.qos.min(publication.qos);
         let Some(session) = self.sessions.at(terms.session) else {
             return;
         };
@@ -290,9 +293,17 @@ impl Clients {
         let Some(pending) = next else { return false };
         let message = Rc::clone(&pending.message);
         let publication = Publication::of(&message);
-        let so = (pending.qos, pending.retain);
-        if self.may_still_deliver(&publication, slot, so, now) {
+        let terms = Terms {
+            session: slot,
+            qos: pending.qos,
+            retain_as_published: pending.retain,
+            subscription_ids: &[],
+            group: None,
+        };
+        if self.may_still_deliver(&publication, &terms, now) {
             self.start(slot, id, pending, &publication, now);
+        } else {
+            self.count_denied_delivery(slot, publication.topic);
         }
         true
     }

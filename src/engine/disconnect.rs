@@ -83,9 +83,18 @@ impl Engine {
             return;
         };
         connection.parting = Some(reason);
-        match connection.session() {
+        let (peer, session) = (connection.origin.peer, connection.session());
+        let exceeds = matches!(
+            reason,
+            ReasonCode::MessageRateTooHigh
+                | ReasonCode::PacketTooLarge
+                | ReasonCode::QuotaExceeded
+                | ReasonCode::ReceiveMaximumExceeded
+        );
+        self.clients.stats.closed_over_limit += u64::from(exceeds);
+        match session {
             None => {
-                debug!(peer = %connection.origin.peer, ?reason, "closed before CONNECT");
+                debug!(%peer, ?reason, "closed before CONNECT");
                 self.clients.close(id);
             }
             Some(session) => {

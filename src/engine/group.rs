@@ -1,21 +1,23 @@
 //! Shared subscriptions: the group on its home shard, its members on theirs.
 //!
 //! Owns the way of a group's message: chosen here, delivered on the member's shard,
-//! given back when the member's session ends (MQTT 5.0, section 4.8.2). Pure.
+//! given back when the member may not have it or its session ends (MQTT 5.0, section
+//! 4.8.2). Only a message that nobody may have is dropped for that. Pure.
 
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Engine;
+use super::clients::Clients;
 use super::deliver::Terms;
 use super::limits::{FILTER_WORK, INTERNAL_QUEUE_BYTES_MAX, INTERNAL_QUEUE_MAX, SESSION_WORK};
-use super::peer::{GroupDelivery, PeerItem, RANK_PUBLISH};
+use super::peer::{GroupDelivery, Lane, PeerItem, RANK_PUBLISH};
 use super::publication::Publication;
 use crate::ids::{SessionId, ShardId};
 use crate::message::Message;
 use crate::protocol::{SubscriptionOptions, TopicFilter};
-use crate::routing::Member;
+use crate::routing::{GroupChoice, Member, Round};
 use crate::session::answers::{Wait, Waits, wait_also};
 use crate::session::pending::Pending;
 use crate::session::will::Will;
@@ -31,6 +33,8 @@ pub(super) enum Deferred {
         group: Arc<str>,
         message: Rc<Message>,
         from: SessionId,
+        /// Where that one could not have it: how far the message has come.
+        round: Option<Round>,
     },
 }
 
@@ -44,14 +48,14 @@ impl Deferred {
 
 impl Engine {
     /// Gives a publication to one member of each group here that its topic matches.
-    /// Returns the number of groups.
+    /// Returns the number of members that were tried.
     pub(super) fn publish_to_groups(
         &mut self,
         publication: &Publication<'_>,
         waits: &mut Waits,
         now: Timestamp,
     ) -> usize {
-        let mut chosen = 0;
+        let mut tried = 0;
         let Self {
             groups,
             clients,
@@ -60,34 +64,45 @@ impl Engine {
             ..
         } = self;
         groups.choose(publication.topic, |choice| {
-            chosen += 1;
             let group: Arc<str> = format_group(choice.group, choice.filter);
-            let delivery = delivery_to(choice.member, group, publication.keep());
-            if choice.member.shard == *shard {
-                deliver_to_member(clients, &delivery, publication.keep(), now);
-            } else {
-                let lane = &mut lanes[choice.member.shard.index()];
-                wait_also(waits, lane.push(PeerItem::GroupDelivery(delivery)));
+            let given = give(
+                clients,
+                lanes,
+                *shard,
+                choice,
+                &group,
+                publication.keep(),
+                now,
+            );
+            tried += given.tried;
+            if let Some(wait) = given.wait {
+                wait_also(waits, wait);
             }
         });
-        chosen
+        tried
     }
 
     /// A group on another shard chose a session of this one.
     pub(super) fn on_group_delivery(&mut self, delivery: GroupDelivery, now: Timestamp) {
         if delivery.message.is_expired(now) {
             self.clients.stats.dropped_expired += 1;
-        } else if self.clients.sessions.slot_of(delivery.session).is_some() {
-            let message = Rc::new(delivery.message.clone());
-            deliver_to_member(&mut self.clients, &delivery, &message, now);
-        } else {
-            // The session ended while the message was under way.
-            let message = Rc::new(delivery.message);
-            self.defer(Deferred::GiveBack {
-                group: delivery.group,
-                message,
-                from: delivery.session,
-            });
+            return;
+        }
+        let message = Rc::new(delivery.message.clone());
+        match self.clients.deliver_to_member(&delivery, &message, now) {
+            Given::Taken => {}
+            Given::Refused(slot) if delivery.is_last => {
+                self.clients.count_denied_delivery(slot, message.topic());
+            }
+            // Or the session ended while the message was under way.
+            Given::Refused(_) | Given::Gone => {
+                self.defer(Deferred::GiveBack {
+                    group: delivery.group,
+                    message,
+                    from: delivery.session,
+                    round: Some(delivery.round),
+                });
+            }
         }
     }
 
@@ -100,6 +115,7 @@ impl Engine {
                 group,
                 message: pending.message,
                 from,
+                round: None,
             });
         }
     }
@@ -152,12 +168,14 @@ impl Engine {
                     group,
                     message,
                     from,
+                    round,
                 } => self
-                    .hand_back(&group, message, from, now)
+                    .hand_back(&group, message, from, round, now)
                     .map(|message| Deferred::GiveBack {
                         group,
                         message,
                         from,
+                        round,
                     }),
             };
             if let Some(work) = undone {
@@ -189,6 +207,7 @@ impl Engine {
         group: &Arc<str>,
         message: Rc<Message>,
         from: SessionId,
+        round: Option<Round>,
         now: Timestamp,
     ) -> Option<Rc<Message>> {
         self.work += FILTER_WORK;
@@ -197,7 +216,7 @@ impl Engine {
             if !self.groups_may_send() {
                 return Some(message);
             }
-            self.choose_again(group, &message, (self.shard, from), now);
+            self.choose_again(group, &message, (self.shard, from), round, now);
             return None;
         }
         let lane = &mut self.lanes[home.index()];
@@ -209,17 +228,19 @@ impl Engine {
             group,
             message,
             from,
+            round,
         });
         None
     }
 
-    /// Another member of a group that lives here gets a message that was given back.
-    /// Tells what its delivery waits for.
+    /// Another member of a group that lives here gets a message that was given back: the
+    /// next one in its round, or whose turn it is. Tells what its delivery waits for.
     pub(super) fn choose_again(
         &mut self,
         group: &Arc<str>,
         message: &Rc<Message>,
         from: (ShardId, SessionId),
+        round: Option<Round>,
         now: Timestamp,
     ) -> Option<Wait> {
         if message.is_expired(now) {
@@ -229,16 +250,19 @@ impl Engine {
         let share = TopicFilter::parse(group)
             .ok()
             .and_then(|filter| filter.share())?;
-        let Some(member) = self.groups.choose_in(share.group, share.filter, Some(from)) else {
+        let (name, filter) = (share.group, share.filter);
+        let choice = match round {
+            Some(round) => self.groups.next_in(name, filter, round, from),
+            None => self.groups.choose_in(name, filter, Some(from)),
+        };
+        let Some(choice) = choice else {
             self.clients.stats.dropped_no_member += 1;
             return None;
         };
-        let delivery = delivery_to(&member, Arc::clone(group), message);
-        if member.shard == self.shard {
-            deliver_to_member(&mut self.clients, &delivery, message, now);
-            return None;
-        }
-        Some(self.lanes[member.shard.index()].push(PeerItem::GroupDelivery(delivery)))
+        let (clients, lanes) = (&mut self.clients, &mut self.lanes);
+        let given = give(clients, lanes, self.shard, choice, group, message, now);
+        self.work += given.tried;
+        given.wait
     }
 
     /// A session of `shard` joins a group that lives here.
@@ -323,33 +347,98 @@ fn format_group(group: &str, filter: &str) -> Arc<str> {
     ["$share/", group, "/", filter].concat().into()
 }
 
-fn delivery_to(member: &Member, group: Arc<str>, message: &Message) -> GroupDelivery {
+fn delivery_to(choice: &GroupChoice<'_>, group: &Arc<str>, message: &Message) -> GroupDelivery {
+    let member = choice.member;
     GroupDelivery {
-        group,
+        group: Arc::clone(group),
         session: member.session,
         message: message.clone(),
         qos: member.options.qos,
         retain: message.retain && member.options.retain_as_published,
         subscription_id: member.subscription_id,
+        round: choice.round,
+        is_last: choice.is_last(),
     }
 }
 
-fn deliver_to_member(
-    clients: &mut super::clients::Clients,
-    delivery: &GroupDelivery,
+/// What a message cost that was given to a group, and what it waits for.
+struct Passed {
+    /// Members that were tried here.
+    tried: usize,
+    /// The shard whose member has it now.
+    wait: Option<Wait>,
+}
+
+/// Gives a message to the chosen member, or to the next one that may have it. Whether
+/// one of another shard may is known there.
+fn give(
+    clients: &mut Clients,
+    lanes: &mut [Lane],
+    shard: ShardId,
+    mut choice: GroupChoice<'_>,
+    group: &Arc<str>,
     message: &Rc<Message>,
     now: Timestamp,
-) {
-    let Some(session) = clients.sessions.slot_of(delivery.session) else {
-        return;
-    };
-    let subscription_id = delivery.subscription_id.map(NonZeroU32::get);
-    let terms = Terms {
-        session,
-        qos: delivery.qos,
-        retain_as_published: delivery.retain,
-        subscription_ids: subscription_id.as_slice(),
-        group: Some(&delivery.group),
-    };
-    clients.deliver(&Publication::of(message), &terms, now);
+) -> Passed {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let delivery = delivery_to(&choice, group, message);
+        if choice.member.shard != shard {
+            let lane = &mut lanes[choice.member.shard.index()];
+            let wait = Some(lane.push(PeerItem::GroupDelivery(delivery)));
+            return Passed { tried, wait };
+        }
+        let given = clients.deliver_to_member(&delivery, message, now);
+        if let Given::Taken = given {
+            return Passed { tried, wait: None };
+        }
+        if let Some(next) = choice.next() {
+            choice = next;
+            continue;
+        }
+        if let Given::Refused(slot) = given {
+            clients.count_denied_delivery(slot, message.topic());
+        } else {
+            clients.stats.dropped_no_member += 1;
+        }
+        return Passed { tried, wait: None };
+    }
+}
+
+/// What became of a message at its member.
+enum Given {
+    /// It has it, or its own bounds have dropped and counted it.
+    Taken,
+    /// The rules do not let this session have it.
+    Refused(u32),
+    /// There is no such session.
+    Gone,
+}
+
+impl Clients {
+    fn deliver_to_member(
+        &mut self,
+        delivery: &GroupDelivery,
+        message: &Rc<Message>,
+        now: Timestamp,
+    ) -> Given {
+        let Some(session) = self.sessions.slot_of(delivery.session) else {
+            return Given::Gone;
+        };
+        let publication = Publication::of(message);
+        let subscription_id = delivery.subscription_id.map(NonZeroU32::get);
+        let terms = Terms {
+            session,
+            qos: delivery.qos,
+            retain_as_published: delivery.retain,
+            subscription_ids: subscription_id.as_slice(),
+            group: Some(&delivery.group),
+        };
+        if !self.may_deliver(&publication, &terms, now) {
+            return Given::Refused(session);
+        }
+        self.deliver_allowed(&publication, &terms, now);
+        Given::Taken
+    }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::clients::Clients;
 use super::decisions::{Access, Decision};
+use super::deliver::Terms;
 use super::input::Flow;
 use super::publication::Publication;
 use super::publish::Publisher;
@@ -20,7 +21,7 @@ use crate::hooks::{
     Subject, SubscribeRequest, Treatment,
 };
 use crate::ids::ConnectionId;
-use crate::protocol::{PacketType, ProtocolVersion, Publish, QoS, ReasonCode, SubscriptionRequest};
+use crate::protocol::{PacketType, ProtocolVersion, Publish, ReasonCode, SubscriptionRequest};
 use crate::session::answers::Waits;
 use crate::session::will::Will;
 use crate::time::Timestamp;
@@ -323,37 +324,43 @@ impl Clients {
     pub(super) fn may_still_deliver(
         &mut self,
         publication: &Publication<'_>,
-        slot: u32,
-        (qos, retain): (QoS, bool),
+        terms: &Terms<'_>,
         now: Timestamp,
     ) -> bool {
         !self.judges_deliveries
-            || !self.profiles.is_filtered(slot)
-            || self.may_deliver(publication, slot, qos, retain, now)
+            || !self.profiles.is_filtered(terms.session)
+            || self.judge_delivery(publication, terms, now)
     }
 
     /// Whether a message may go to a session.
+    #[inline]
     pub(super) fn may_deliver(
         &mut self,
         publication: &Publication<'_>,
-        slot: u32,
-        qos: QoS,
-        retain: bool,
+        terms: &Terms<'_>,
         now: Timestamp,
     ) -> bool {
-        let all = self.judges_all_to(slot);
-        if !all && !self.profiles.is_filtered(slot) {
-            return true;
-        }
+        !self.judges_deliveries_to(terms.session) || self.judge_delivery(publication, terms, now)
+    }
+
+    fn judge_delivery(
+        &mut self,
+        publication: &Publication<'_>,
+        terms: &Terms<'_>,
+        now: Timestamp,
+    ) -> bool {
+        let all = self.judges_all_to(terms.session);
         let phases = if all {
             Phases::DELIVER | Phases::DELIVER_FILTERED
         } else {
             Phases::DELIVER_FILTERED
         };
-        let Some(profile) = self.profiles.get_mut(slot) else {
+        let Some(profile) = self.profiles.get_mut(terms.session) else {
             return true;
         };
         let topic = publication.topic;
+        let qos = terms.qos.min(publication.qos);
+        let retain = terms.retains(publication);
         let access = Access::Deliver(qos, retain);
         let generation = self.chain.generation();
         let decision = profile
@@ -375,13 +382,13 @@ impl Clients {
                 decisions.remember(generation, access, topic, decision, memory, now);
                 decision
             });
-        if let Decision::Deny(_) = decision {
-            self.stats.denied_deliveries += 1;
-            let client = Arc::clone(&profile.client);
-            self.tell_dropped(&client, topic, DropReason::DeliverDenied);
-            return false;
-        }
-        true
+        !matches!(decision, Decision::Deny(_))
+    }
+
+    /// Counts and tells of a message that a session may not have.
+    pub(super) fn count_denied_delivery(&mut self, slot: u32, topic: &str) {
+        self.stats.denied_deliveries += 1;
+        self.tell_session_dropped(slot, topic, DropReason::DeliverDenied);
     }
 
     /// Tells hooks of a message that was dropped.

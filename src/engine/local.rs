@@ -4,7 +4,7 @@
 //! takes a message or does not, at once. A local subscription is a session without a
 //! connection, whose name no client can have [MQTT-1.5.4-2].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 
@@ -12,6 +12,7 @@ use super::Engine;
 use super::clients::Clients;
 use super::group::Deferred;
 use super::publication::Publication;
+use super::replay::Replay;
 use crate::hooks::Parting;
 use crate::ids::SessionId;
 use crate::message::Message;
@@ -23,9 +24,6 @@ use crate::protocol::{
 use crate::session::answers::Waits;
 use crate::session::{NEVER_EXPIRES, Session};
 use crate::time::Timestamp;
-
-/// Topics of the retained store that one local subscription looks at, at most.
-const RETAINED_STEPS_MAX: usize = 1_000_000;
 
 /// Where a local subscription's messages go. Must not wait.
 pub trait Inbox: Send {
@@ -50,6 +48,8 @@ pub struct Inboxes {
     by_slot: BTreeMap<u32, Box<dyn Inbox>>,
     /// Sessions whose inbox has gone.
     gone: Vec<u32>,
+    /// Sessions that are still owed retained messages, in turn.
+    replaying: VecDeque<u32>,
     opened: u64,
 }
 
@@ -88,7 +88,8 @@ impl Engine {
         true
     }
 
-    /// Subscribes the embedding process; retained messages are offered at once.
+    /// Subscribes the embedding process; retained messages are offered from now on, as
+    /// many in a pass as its budget allows.
     ///
     /// # Errors
     /// The reason, as SUBACK has it, why the filter is refused.
@@ -125,7 +126,9 @@ impl Engine {
             return Err(reason);
         }
         if retained && filter.share().is_none() {
-            self.offer_retained(slot, filter, qos, now);
+            self.begin_replay(slot, Replay::new(filter, qos, None, self.retained.cursor()));
+            self.clients.inboxes.replaying.push_back(slot);
+            self.pump_local_replays(now);
         }
         self.clients
             .sessions
@@ -154,19 +157,31 @@ impl Engine {
         }
     }
 
-    /// The retained messages that a filter matches, as many as there is room for.
-    fn offer_retained(&mut self, slot: u32, filter: TopicFilter<'_>, qos: QoS, now: Timestamp) {
-        let mut cursor = self.retained.cursor();
-        let mut steps = RETAINED_STEPS_MAX;
-        while steps > 0 && !cursor.is_done() {
-            let next = self.retained.next(filter, &mut cursor, now, &mut steps);
-            if let Some(message) = next.map(Rc::clone) {
-                let qos = qos.min(message.qos);
-                if self.clients.offer(slot, &message, qos, true) != Some(Offered::Taken) {
-                    return;
-                }
+    /// Offers retained messages to local subscriptions, while the budget lasts.
+    pub(super) fn pump_local_replays(&mut self, now: Timestamp) {
+        while self.has_budget()
+            && let Some(slot) = self.clients.inboxes.replaying.pop_front()
+        {
+            let most = self.limits.retained_steps_per_visit;
+            let mut steps = most;
+            let mut owed = true;
+            while steps > 0 && owed {
+                self.replay_one(slot, &mut steps, now);
+                let gone = self.clients.inboxes.gone.contains(&slot);
+                owed = !gone && self.replays.contains_key(&slot);
+            }
+            self.work += most - steps;
+            if owed {
+                self.clients.inboxes.replaying.push_back(slot);
             }
         }
+    }
+
+    /// Whether the next pass has something to do for local subscriptions: more to offer,
+    /// or one to end.
+    pub(super) fn has_inbox_work(&self) -> bool {
+        let inboxes = &self.clients.inboxes;
+        !inboxes.replaying.is_empty() || !inboxes.gone.is_empty()
     }
 
     /// Ends a client's connection on behalf of the embedding process. Its will is
@@ -247,5 +262,8 @@ impl Clients {
     /// The session is over.
     pub(super) fn drop_inbox(&mut self, slot: u32) {
         self.inboxes.by_slot.remove(&slot);
+        self.inboxes
+            .replaying
+            .retain(|replaying| *replaying != slot);
     }
 }

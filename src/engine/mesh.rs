@@ -10,7 +10,7 @@
 use std::rc::Rc;
 
 use super::Engine;
-use super::burst::RemoteBurst;
+use super::burst::Burst;
 use super::limits::FILTER_WORK;
 use super::peer::{Lane, PeerBatch, PeerItem, measure};
 use super::planted::{Fault as Planted, is_planted};
@@ -25,7 +25,7 @@ impl Engine {
         let PeerBatch { items, receipt } = batch;
         // Items first: what the receipt accepts (a Leave, say) came after what the same
         // batch brings, and the answer to it must not overtake that [MQTT-3.10.4-2].
-        let mut burst = RemoteBurst::default();
+        let mut burst = Burst::default();
         for item in items {
             let queues = !matches!(item, PeerItem::GroupDelivery(_));
             if queues && (self.lanes[from.index()].has_deferred() || !self.may_handle(&item)) {
@@ -34,7 +34,7 @@ impl Engine {
                 self.handle_item(from, item, &mut burst, now);
             }
         }
-        self.deliver_remote_burst(&mut burst, now);
+        self.deliver_burst(&mut burst, now);
         if self.lanes[from.index()].learn(receipt) {
             self.on_progress(from, now);
         }
@@ -81,13 +81,13 @@ impl Engine {
         &mut self,
         from: ShardId,
         item: PeerItem,
-        burst: &mut RemoteBurst,
+        burst: &mut Burst<'_>,
         now: Timestamp,
     ) {
         let (rank, cost) = measure(&item);
         let mut waits = Waits::new();
         if !matches!(item, PeerItem::Publish { .. }) {
-            self.deliver_remote_burst(burst, now);
+            self.deliver_burst(burst, now);
         }
         match item {
             PeerItem::Publish { message, stamp } => {
@@ -107,7 +107,7 @@ impl Engine {
                         let publication = Publication::of(&message);
                         self.work += self.publish_to_groups(&publication, &mut waits, now);
                     }
-                    self.work += self.gather_remote(burst, message, now);
+                    self.work += self.gather_message(burst, message, None, now);
                 }
             }
             PeerItem::Join {
@@ -130,8 +130,10 @@ impl Engine {
                 group,
                 message,
                 from: session,
+                round,
             } => {
-                let wait = self.choose_again(&group, &Rc::new(message), (from, session), now);
+                let (message, from) = (Rc::new(message), (from, session));
+                let wait = self.choose_again(&group, &message, from, round, now);
                 waits.extend(wait);
                 self.work += FILTER_WORK;
             }
@@ -177,7 +179,7 @@ impl Engine {
     }
 
     fn retry_deferred(&mut self, from: ShardId, now: Timestamp) {
-        let mut burst = RemoteBurst::default();
+        let mut burst = Burst::default();
         while let Some(item) = self.lanes[from.index()].next_deferred() {
             if !self.may_handle(&item) {
                 self.lanes[from.index()].defer_again(item);
@@ -185,7 +187,7 @@ impl Engine {
             }
             self.handle_item(from, item, &mut burst, now);
         }
-        self.deliver_remote_burst(&mut burst, now);
+        self.deliver_burst(&mut burst, now);
     }
 
     /// Remembers a connection whose next packet waits for other shards.

@@ -42,6 +42,7 @@ mod authentication;
 mod burst;
 mod connect;
 mod disconnect;
+mod dispatch;
 mod group;
 mod input;
 mod judge;

@@ -19,7 +19,7 @@ use super::planted::{Fault as Planted, is_planted};
 use crate::ids::{SessionId, ShardId};
 use crate::message::Message;
 use crate::protocol::{QoS, SubscriptionOptions};
-use crate::routing::Stamp;
+use crate::routing::{Round, Stamp};
 use crate::session::answers::{Wait, Waits};
 
 /// Ranks that carry items.
@@ -76,6 +76,8 @@ pub enum PeerItem {
         message: Message,
         /// The member that gives it back.
         from: SessionId,
+        /// Where that one could not have it: how far the message has come.
+        round: Option<Round>,
     },
     /// A group chose this session of the receiving shard.
     GroupDelivery(GroupDelivery),
@@ -96,6 +98,10 @@ pub struct GroupDelivery {
     pub retain: bool,
     /// The member's subscription identifier.
     pub subscription_id: Option<NonZeroU32>,
+    /// How far the message has come among the members.
+    pub round: Round,
+    /// Whether there is no other member that could have it.
+    pub is_last: bool,
 }
 
 impl PeerItem {

@@ -124,20 +124,25 @@ impl Engine {
         let reply = (publish.packet_id, publish.qos);
         if let Some(properties) = publish.properties.pass_through() {
             let publication = publication(topic, properties, publish, expires_at);
-            self.accept(publication, from, reply, &targets, burst, visit, now);
+            if self.accept(&publication, from, reply, &targets, visit, now) {
+                visit.spend(self.gather(burst, publication, from.slot, now));
+            }
         } else {
             let mut properties = Vec::new();
             publish.properties.write_pass_through(&mut properties);
             self.deliver_burst(burst, now);
             let mut alone = Burst::default();
             let publication = publication(topic, &properties, publish, expires_at);
-            self.accept(publication, from, reply, &targets, &mut alone, visit, now);
+            if self.accept(&publication, from, reply, &targets, visit, now) {
+                visit.spend(self.gather(&mut alone, publication, from.slot, now));
+            }
             self.deliver_burst(&mut alone, now);
         }
         Ok(Flow::Continue)
     }
 
-    /// A message that hooks may alter; one that they have altered goes out by itself.
+    /// A message that hooks may alter. One that they have altered is a message of its own
+    /// from then on.
     fn publish_treated<'a>(
         &mut self,
         topic: &'a str,
@@ -162,57 +167,54 @@ impl Engine {
         let (qos, retain) = (message.qos(), message.retain());
         if let Some((topic, properties, payload)) = message.as_written() {
             let same = Publication::new(topic, properties, payload, qos, retain, expires_at);
-            self.accept(same, from, reply, &targets, burst, visit, now);
+            if self.accept(&same, from, reply, &targets, visit, now) {
+                visit.spend(self.gather(burst, same, from.slot, now));
+            }
         } else {
-            self.deliver_burst(burst, now);
-            let mut alone = Burst::default();
-            let altered = Publication::new(
+            let altered = Rc::new(Message::new(
                 message.topic(),
                 message.raw_properties(),
                 message.payload(),
                 qos,
                 retain,
                 expires_at,
-            );
-            self.accept(altered, from, reply, &targets, &mut alone, visit, now);
-            self.deliver_burst(&mut alone, now);
+            ));
+            let publication = Publication::of(&altered);
+            if self.accept(&publication, from, reply, &targets, visit, now) {
+                visit.spend(self.gather_message(burst, altered, Some(from.slot), now));
+            }
         }
         Flow::Continue
     }
 
-    /// A publication is taken on: stored, sent on, gathered for this shard's
-    /// subscribers, and answered.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one publication and all it touches"
-    )]
-    fn accept<'a>(
+    /// A publication is taken on: stored, sent on, and answered. True when this shard's
+    /// subscribers are to have it, too.
+    fn accept(
         &mut self,
-        publication: Publication<'a>,
+        publication: &Publication<'_>,
         from: Publisher,
         (packet_id, qos): (Option<PacketId>, QoS),
         targets: &[ShardId],
-        burst: &mut Burst<'a>,
         visit: &mut Visit,
         now: Timestamp,
-    ) {
-        let retained = self.retain_or_refuse(&publication);
+    ) -> bool {
+        let retained = self.retain_or_refuse(publication);
         // Who can not be told of a refusal gets his message delivered, though not
         // retained: an acknowledgement is always a positive one [MQTT-3.3.5-2].
         let told = qos > QoS::AtMostOnce && self.version_of(from.id) == ProtocolVersion::V5;
         let reason = if told { retained } else { ReasonCode::Success };
         let mut waits = Waits::new();
         if !reason.is_error() {
-            let stamp = self.keep_retained(&publication, retained, now);
-            self.send_to_peers(&publication, targets, stamp, &mut waits);
+            let stamp = self.keep_retained(publication, retained, now);
+            self.send_to_peers(publication, targets, stamp, &mut waits);
             if !self.groups.is_empty() {
-                visit.spend(self.publish_to_groups(&publication, &mut waits, now));
+                visit.spend(self.publish_to_groups(publication, &mut waits, now));
             }
-            visit.spend(self.gather(burst, publication, from.slot, now));
         }
         if let Some(packet_id) = packet_id {
             self.owe_acknowledgement(from.slot, packet_id, qos, reason, waits);
         }
+        !reason.is_error()
     }
 
     /// Whether a topic name or filter stays within our bounds.

@@ -8,11 +8,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Engine;
+use super::connection::Stage;
 use super::limits::QUESTIONS_MAX;
 use super::timers::Timer;
-use crate::hooks::{Answer, Inquiry, Subject, Ticket, Verdict};
+use crate::hooks::{Answer, Inquiry, Patience, Subject, Ticket, Verdict};
 use crate::ids::ConnectionId;
-use crate::protocol::ReasonCode;
+use crate::protocol::{PacketType, ReasonCode, Split, split};
 use crate::time::Timestamp;
 
 /// A connection whose next packet waits for an answer, or has it.
@@ -25,6 +26,8 @@ pub(super) struct Waiting {
     /// No answer by then means no.
     deadline: Timestamp,
     answer: Option<Answer>,
+    /// Whoever works at the answer learns by its end that it is not needed any more.
+    patience: Option<Patience>,
 }
 
 /// An answered question on its way back into its packet.
@@ -116,11 +119,14 @@ impl Engine {
         self.questions.outstanding += 1;
         self.clients.stats.questions_asked += 1;
         let number = self.questions.asked;
+        let patience = Patience::default();
+        let awaited = patience.awaited();
         let waiting = Waiting {
             number,
             place,
             deadline,
             answer: None,
+            patience: Some(patience),
         };
         self.questions.waiting.insert(id, waiting);
         let ticket = Ticket {
@@ -128,12 +134,38 @@ impl Engine {
             connection: id,
             number,
         };
-        self.questions
-            .leaving
-            .push_back(Inquiry { ticket, subject });
+        self.questions.leaving.push_back(Inquiry {
+            ticket,
+            subject,
+            awaited,
+        });
         self.timers.arm(deadline, now, Timer::Verdict(id));
         self.hold(id, |held| held.by_verdict = true);
         Some(deadline)
+    }
+
+    /// Whether the next packet of this connection waits for an answer.
+    #[must_use]
+    pub fn awaits_verdict(&self, id: ConnectionId) -> bool {
+        let connection = self.clients.connections.get(id.slot, id.generation);
+        connection.is_some_and(|it| it.held.by_verdict && it.stage != Stage::Closing)
+    }
+
+    /// Whether nothing is lost when a connection that waits for an answer ends at once:
+    /// what waits is no message, and nothing was received after it. Who publishes and
+    /// goes is heard, and so is the DISCONNECT behind it.
+    #[must_use]
+    pub fn only_its_peer_waits(&self, id: ConnectionId) -> bool {
+        let connection = self.clients.connections.get(id.slot, id.generation);
+        let Some(assembly) = connection.and_then(|it| it.assembly.as_deref()) else {
+            return true;
+        };
+        match split(assembly.bytes(), u32::MAX) {
+            Ok(Split::Complete { frame, size }) => {
+                size == assembly.len() && frame.packet_type() != Ok(PacketType::Publish)
+            }
+            Ok(Split::Incomplete { .. }) | Err(_) => true,
+        }
     }
 
     /// The deadline of a question may have come: no answer means no.
@@ -163,6 +195,7 @@ impl Engine {
             return;
         }
         waiting.answer = Some(answer);
+        waiting.patience = None;
         if let Some(connection) = self.clients.open_connection(id) {
             connection.held.by_verdict = false;
             self.make_ready(id);

@@ -133,7 +133,8 @@ impl Engine {
         true
     }
 
-    fn replay_one(&mut self, session: u32, steps: &mut usize, now: Timestamp) {
+    /// Goes on with the first replay of a session, by one message at most.
+    pub(super) fn replay_one(&mut self, session: u32, steps: &mut usize, now: Timestamp) {
         let Some(replays) = self.replays.get_mut(&session) else {
             return;
         };

@@ -65,7 +65,8 @@ counters! {
     dropped_internal_full,
     /// Messages of a shared subscription dropped because no member was left.
     dropped_no_member,
-    /// Connections closed because a bound was exceeded.
+    /// Connections closed because their clients exceeded a bound: of rate, of size, of
+    /// unacknowledged messages, of memory.
     closed_over_limit,
     /// CONNECTs that hooks or the listener's policy refused.
     denied_connects,
@@ -73,6 +74,8 @@ counters! {
     denied_publishes,
     /// Filters of SUBSCRIBE packets that were refused.
     denied_subscribes,
+    /// Filters of SUBSCRIBE packets refused because a bound was reached.
+    refused_subscribes,
     /// Deliveries that their receivers might not have.
     denied_deliveries,
     /// Messages that a publish hook dropped or refused.

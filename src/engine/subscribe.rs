@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::decisions::Decision;
-use super::input::{Fault, Flow, Visit, fault};
+use super::dispatch::fault;
+use super::input::{Fault, Flow, Visit};
 use super::limits::{
     FILTER_WORK, SHARED_SUBSCRIPTIONS_MAX, SUBSCRIPTION_BYTES_MAX, WILDCARD_SHAPES_MAX,
 };
@@ -107,7 +108,10 @@ impl Engine {
                 if decision == Decision::AllowFiltered {
                     self.clients.profiles.filter(slot);
                 }
-                self.add_subscription(slot, &request, subscription_id, &mut progress.waits)
+                let waits = &mut progress.waits;
+                let reason = self.add_subscription(slot, &request, subscription_id, waits);
+                self.clients.stats.refused_subscribes += u64::from(reason.is_error());
+                reason
             };
             if !reason.is_error() {
                 self.tell_subscriber(slot, |hook, client| {

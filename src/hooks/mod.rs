@@ -99,7 +99,9 @@ pub use event::{DropReason, Parting};
 pub use exchange::{Exchange, Step};
 pub use outgoing::Outgoing;
 pub use phases::Phases;
-pub use question::{Answer, ExchangeBox, Inquiry, Question, Reply, Subject, Ticket};
+pub use question::{
+    Answer, Awaited, ExchangeBox, Inquiry, Patience, Question, Reply, Subject, Ticket,
+};
 pub use request::{DeliverRequest, PublishRequest, SubscribeRequest};
 pub use verdict::{Grant, Treatment, Verdict};
 
@@ -194,7 +196,8 @@ pub trait Hook: Send + Sync + 'static {
     /// delivery (live, retained, shared), with [`Phases::DELIVER_FILTERED`] only about
     /// those to clients one of whose subscriptions was granted with
     /// [`Verdict::AllowFiltered`], or before a reload. [`Verdict::Ask`] is no answer
-    /// here and denies. What is denied is not sent and counted.
+    /// here and denies. What is denied is not sent and counted; a message of a shared
+    /// group goes to another member that may have it, if there is one.
     fn deliver(&self, client: &Client, request: &DeliverRequest<'_>) -> Verdict {
         let _ = (client, request);
         Verdict::Next
@@ -243,7 +246,8 @@ pub trait Hook: Send + Sync + 'static {
 
     /// On a worker thread: the answer to what a phase could not decide at once. It may
     /// block, or move the reply elsewhere and answer later. A reply that is dropped
-    /// denies, and so does one that comes after the deadline.
+    /// denies, and so does one that comes after the deadline. [`Reply::is_awaited`] tells
+    /// whether the work is still worth doing; who keeps replies does well to look.
     fn resolve(&self, question: Question, reply: Reply) {
         drop(question);
         reply.answer(Verdict::Deny(ReasonCode::ImplementationSpecific));

@@ -5,7 +5,7 @@
 //! Pure: how both travel is the business of shard and broker.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::{Client, Credentials, Exchange, PublishRequest, Step, SubscribeRequest, Verdict};
 use crate::ids::{ConnectionId, ShardId};
@@ -132,6 +132,30 @@ impl fmt::Debug for Subject {
     }
 }
 
+/// Kept by whoever waits for an answer, for as long as that is.
+#[derive(Debug, Default)]
+pub struct Patience(Arc<()>);
+
+impl Patience {
+    /// What the question takes along.
+    #[must_use]
+    pub fn awaited(&self) -> Awaited {
+        Awaited(Arc::downgrade(&self.0))
+    }
+}
+
+/// Tells on any thread whether an answer is still waited for.
+#[derive(Clone, Debug)]
+pub struct Awaited(Weak<()>);
+
+impl Awaited {
+    /// Whether anybody waits: the client is there, and its deadline has not come.
+    #[must_use]
+    pub fn by_anybody(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
 /// A question on its way to a worker.
 #[derive(Debug)]
 pub struct Inquiry {
@@ -139,6 +163,8 @@ pub struct Inquiry {
     pub ticket: Ticket,
     /// What it is about.
     pub subject: Subject,
+    /// Whether it is still worth an answer.
+    pub awaited: Awaited,
 }
 
 /// What comes back.
@@ -166,6 +192,7 @@ impl fmt::Debug for ExchangeBox {
 /// Takes a hook's answer to where it is waited for. Dropping it denies.
 pub struct Reply {
     send: Option<Box<dyn FnOnce(Option<Verdict>) + Send>>,
+    awaited: Option<Awaited>,
 }
 
 impl Reply {
@@ -174,10 +201,25 @@ impl Reply {
     pub fn new(send: impl FnOnce(Option<Verdict>) + Send + 'static) -> Self {
         Self {
             send: Some(Box::new(send)),
+            awaited: None,
         }
     }
 
-    /// Answers. Whether anybody still waits for it is not told.
+    /// The same, for a question that may lose its asker.
+    #[must_use]
+    pub fn while_awaited(mut self, awaited: Awaited) -> Self {
+        self.awaited = Some(awaited);
+        self
+    }
+
+    /// Whether anybody still waits: otherwise the client is gone or was refused for the
+    /// time that it took, and the work can be saved.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.awaited.as_ref().is_none_or(Awaited::by_anybody)
+    }
+
+    /// Answers. Where nobody waits any more it changes nothing.
     pub fn answer(mut self, verdict: Verdict) {
         if let Some(send) = self.send.take() {
             send(Some(verdict));
@@ -216,5 +258,14 @@ mod tests {
         assert!(matches!(received.recv(), Ok(Some(Verdict::Allow))));
         assert!(matches!(received.recv(), Ok(None)));
         assert!(received.recv().is_err());
+    }
+
+    #[test]
+    fn a_reply_knows_whether_anybody_waits_for_it() {
+        let patience = Patience::default();
+        let reply = Reply::new(|_| ()).while_awaited(patience.awaited());
+        assert!(reply.is_awaited() && Reply::new(|_| ()).is_awaited());
+        drop(patience);
+        assert!(!reply.is_awaited());
     }
 }

@@ -33,7 +33,7 @@ mod wildcards;
 
 pub use interest::{Interest, InterestTable};
 pub use retained::{Retained, RetainedCursor, Stamp, Stored};
-pub use shared::{GroupChoice, Member, SharedGroups};
+pub use shared::{GroupChoice, Member, Round, SharedGroups};
 pub use subscribers::Match;
 pub use subscriptions::{Inserted, Matches, Removed, Subscriptions};
 

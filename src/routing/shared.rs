@@ -3,11 +3,14 @@
 //! Owns, per `$share/group/filter`, its members on all shards. Lives on one
 //! shard, pure: chooses a member, never delivers. The members of a group are one
 //! list with those that are online in front, and messages go round in that part;
-//! only where nobody is online do the others take turns (their sessions queue).
+//! only where nobody is online do the others take turns (their sessions queue). A
+//! message that the chosen member may not have goes round: every other member is tried
+//! once, in the order of their names, those that are online first.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
+use std::ops::Bound;
 use std::rc::Rc;
 
 use ahash::RandomState;
@@ -40,8 +43,18 @@ impl Member {
     }
 }
 
+/// How far a message has come on its way from member to member. It only ever goes on in
+/// the order of their names, so that it ends whoever comes and goes meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Round {
+    /// The member that was chosen first.
+    first: MemberKey,
+    /// Whether those that are not connected are tried by now.
+    absent: bool,
+}
+
 /// Who gets a message in one of the groups that its topic matches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct GroupChoice<'a> {
     /// The group's name.
     pub group: &'a str,
@@ -49,6 +62,40 @@ pub struct GroupChoice<'a> {
     pub filter: &'a str,
     /// The member whose turn it is.
     pub member: &'a Member,
+    /// How far the message has come.
+    pub round: Round,
+    members: &'a Group,
+}
+
+impl<'a> GroupChoice<'a> {
+    fn of(members: &'a Group, member: &'a Member, round: Option<Round>) -> Option<Self> {
+        let (group, filter) = members.name.split_once('/')?;
+        let begun = Round {
+            first: member.key(),
+            absent: false,
+        };
+        Some(Self {
+            group,
+            filter,
+            member,
+            round: round.unwrap_or(begun),
+            members,
+        })
+    }
+
+    /// The member to try when this one may not have the message; `None`: nobody may.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        self.members.next(self.round, self.member.key())
+    }
+
+    /// Whether nobody is left to try after this member.
+    #[must_use]
+    pub fn is_last(self) -> bool {
+        // Most messages find their member at once, and then nobody is looked for.
+        let begins = self.round.first == self.member.key();
+        self.members.members.len() == 1 || (!begins && self.next().is_none())
+    }
 }
 
 struct Group {
@@ -59,7 +106,8 @@ struct Group {
     place: usize,
     /// Invariant: online members come before all others. Never empty.
     members: Vec<Member>,
-    places: HashMap<MemberKey, usize, RandomState>,
+    /// In the order in which a message goes round.
+    places: BTreeMap<MemberKey, usize>,
     /// How many members are online.
     online: usize,
     /// Counts the choices; taken modulo the members that come into question.
@@ -68,7 +116,7 @@ struct Group {
 
 impl Group {
     /// The member whose turn it is, or the next one that is not `exclude`.
-    fn choose(&mut self, exclude: Option<MemberKey>) -> Option<&Member> {
+    fn choose(&mut self, exclude: Option<MemberKey>) -> Option<GroupChoice<'_>> {
         let excluded = exclude.and_then(|key| self.places.get(&key).copied());
         let excluded_online = excluded.is_some_and(|place| place < self.online);
         // Only where nobody online is left do the others come into question.
@@ -87,7 +135,45 @@ impl Group {
             place = candidates.start + self.turn % candidates.len();
             self.turn = self.turn.wrapping_add(1);
         }
-        self.members.get(place).filter(|_| Some(place) != excluded)
+        let member = self
+            .members
+            .get(place)
+            .filter(|_| Some(place) != excluded)?;
+        GroupChoice::of(self, member, None)
+    }
+
+    /// The next member that a message has not come to yet, after this one.
+    fn next(&self, round: Round, after: MemberKey) -> Option<GroupChoice<'_>> {
+        let first = round.first;
+        let present = |absent: bool| move |member: &&Member| member.online != absent;
+        if !round.absent
+            && let Some(member) = self.between(after, first).find(present(false))
+        {
+            return GroupChoice::of(self, member, Some(round));
+        }
+        let after = if round.absent { after } else { first };
+        let member = self.between(after, first).find(present(true))?;
+        let round = Round {
+            absent: true,
+            ..round
+        };
+        GroupChoice::of(self, member, Some(round))
+    }
+
+    /// The members behind one name and before another, around the end of all names; all
+    /// but that one where both are the same.
+    fn between(&self, after: MemberKey, before: MemberKey) -> impl Iterator<Item = &Member> {
+        let wraps = after >= before;
+        let end = if wraps {
+            Bound::Unbounded
+        } else {
+            Bound::Excluded(before)
+        };
+        let ahead = self.places.range((Bound::Excluded(after), end));
+        let around = wraps.then(|| self.places.range(..before));
+        ahead
+            .chain(around.into_iter().flatten())
+            .map(|(_, place)| &self.members[*place])
     }
 
     /// Adds a member or replaces what it asked for; `true` when it is new.
@@ -152,7 +238,6 @@ impl Group {
 
 /// The groups of this shard.
 pub struct SharedGroups {
-    hasher: RandomState,
     index: FilterIndex,
     /// By [`FilterId`]: the groups with this filter. Those in `free_filters` are empty.
     filters: Vec<Vec<Rc<str>>>,
@@ -175,9 +260,8 @@ impl SharedGroups {
             filters: Vec::new(),
             free_filters: Vec::new(),
             groups: HashMap::with_hasher(hasher.clone()),
-            memberships: HashMap::with_hasher(hasher.clone()),
+            memberships: HashMap::with_hasher(hasher),
             name: String::new(),
-            hasher,
         }
     }
 
@@ -257,16 +341,9 @@ impl SharedGroups {
         }
         for id in self.index.matched(topic) {
             for name in &self.filters[id.index()] {
-                let member = self
-                    .groups
-                    .get_mut(name)
-                    .and_then(|group| group.choose(None));
-                if let (Some(member), Some((group, filter))) = (member, name.split_once('/')) {
-                    f(GroupChoice {
-                        group,
-                        filter,
-                        member,
-                    });
+                let group = self.groups.get_mut(name);
+                if let Some(choice) = group.and_then(|group| group.choose(None)) {
+                    f(choice);
                 }
             }
         }
@@ -280,9 +357,22 @@ impl SharedGroups {
         group: &str,
         filter: TopicFilter<'_>,
         exclude: Option<(ShardId, SessionId)>,
-    ) -> Option<Member> {
+    ) -> Option<GroupChoice<'_>> {
         set_name(&mut self.name, group, filter);
-        self.groups.get_mut(&*self.name)?.choose(exclude).copied()
+        self.groups.get_mut(&*self.name)?.choose(exclude)
+    }
+
+    /// Goes on in one group with a message that this member may not have; `None` when no
+    /// other may.
+    pub fn next_in(
+        &mut self,
+        group: &str,
+        filter: TopicFilter<'_>,
+        round: Round,
+        after: (ShardId, SessionId),
+    ) -> Option<GroupChoice<'_>> {
+        set_name(&mut self.name, group, filter);
+        self.groups.get(&*self.name)?.next(round, after)
     }
 
     /// Adds the group that `self.name` names.
@@ -303,7 +393,7 @@ impl SharedGroups {
             filter: id,
             place: names.len() - 1,
             members: Vec::new(),
-            places: HashMap::with_hasher(self.hasher.clone()),
+            places: BTreeMap::new(),
             online: 0,
             turn: 0,
         };

@@ -12,7 +12,9 @@
 use std::net::Shutdown;
 use std::time::Duration;
 
-use super::connection::{BROKEN, CLOSING, ENDED, HALF_SHUT, POLLING, RECEIVING, SHUT, WRAPPED};
+use super::connection::{
+    BROKEN, CLOSING, ENDED, HALF_SHUT, POLLING, RECEIVING, SHUT, WATCHED, WRAPPED,
+};
 use super::ring::Operation;
 use super::turn::Turn;
 use crate::ids::ConnectionId;
@@ -153,6 +155,9 @@ impl Turn {
             if connection.has(POLLING) {
                 self.ring.cancel(Operation::Writable, id);
             }
+            if connection.has(WATCHED) {
+                self.ring.cancel(Operation::Hangup, id);
+            }
         }
         self.finish_if_idle(id);
     }
@@ -162,7 +167,7 @@ impl Turn {
         let Some(connection) = self.table.get(id) else {
             return;
         };
-        if connection.has(SHUT) && !connection.has(RECEIVING | POLLING) {
+        if connection.has(SHUT) && !connection.has(RECEIVING | POLLING | WATCHED) {
             self.unwrap(id);
             self.table.remove(id);
             self.engine.release(id);

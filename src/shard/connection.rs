@@ -35,6 +35,9 @@ pub(crate) const QUEUED: u16 = 1 << 10;
 /// Its transport has ended in order, and the engine still has packets of it to handle.
 pub(crate) const FINISHED: u16 = 1 << 11;
 
+/// A poll for the peer's end is in the kernel: a verdict is awaited, or was.
+pub(crate) const WATCHED: u16 = 1 << 12;
+
 /// One socket and its pending operations: 12 bytes, also while vacant.
 #[derive(Debug)]
 pub(crate) struct Connection {

@@ -35,6 +35,7 @@ mod stop;
 mod timer;
 mod turn;
 mod unwrap;
+mod vigil;
 mod wrap;
 
 use std::future::poll_fn;

@@ -55,6 +55,7 @@ impl Turn {
     /// so at once.
     pub(super) fn ask_workers(&mut self, now: Timestamp) {
         while let Some(inquiry) = self.engine.next_question() {
+            self.watch(inquiry.ticket.connection);
             if let Err(refused) = self.questions.try_send(inquiry) {
                 let ticket = refused.into_inner().ticket;
                 self.engine

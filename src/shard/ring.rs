@@ -56,6 +56,8 @@ pub(crate) enum Operation {
     Cancel,
     /// Be told whenever the doorbell is rung.
     Doorbell,
+    /// Wait until the peer has ended its side.
+    Hangup,
 }
 
 /// What the kernel did.
@@ -75,6 +77,7 @@ impl Completion {
             3 => Operation::Send,
             4 => Operation::Writable,
             6 => Operation::Doorbell,
+            7 => Operation::Hangup,
             _ => Operation::Cancel,
         }
     }
@@ -201,6 +204,14 @@ impl Ring {
             generation: 0,
         };
         self.push(&entry, Operation::Doorbell, nobody);
+    }
+
+    /// Completes once when the peer has ended its side, or the socket has failed; bytes
+    /// that arrive do not matter.
+    pub(crate) fn arm_hangup(&mut self, id: ConnectionId, socket: impl AsFd) {
+        let socket = types::Fd(socket.as_fd().as_raw_fd());
+        let entry = opcode::PollAdd::new(socket, libc::POLLRDHUP as u32).build();
+        self.push(&entry, Operation::Hangup, id);
     }
 
     /// Cancels a pending operation, which still completes, with ECANCELED.

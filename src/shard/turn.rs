@@ -276,6 +276,7 @@ impl Turn {
                 }
                 self.take_commands(now);
             }
+            Operation::Hangup => self.handle_hangup(completion, now),
             // Sends are answered within the flush; cancels say nothing.
             Operation::Send | Operation::Cancel => {}
         }
@@ -330,6 +331,7 @@ impl Turn {
     /// publisher is not coming here.
     pub(super) fn read(&mut self, id: ConnectionId, probably_empty: bool) {
         if !self.may_receive(id) {
+            self.watch(id);
             return;
         }
         if self.starved.is_empty() {

@@ -1,85 +1,17 @@
 //! Rules that break: they panic, never answer, answer late, or answer nobody.
 //!
-//! Owns a hook whose answers the test gives. The broker goes on whatever happens.
+//! Owns nothing. The broker goes on whatever happens.
 
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use ringmq::broker::Limits;
-use ringmq::hooks::{
-    Client as HookClient, Credentials, Hook, Phases, PublishRequest, Question, Reply, Verdict,
-};
+use ringmq::hooks::Verdict;
 
+use crate::silent::{slow, with_silence};
 use crate::support::broker::unique;
 use crate::support::client::Client;
 use crate::support::wire::{Connect, Publish};
 use crate::wait::until;
-use crate::with_brokers;
-
-/// Keeps the replies to everything that it is asked.
-#[derive(Clone, Default)]
-struct Silent(Arc<Mutex<Vec<(String, Reply)>>>);
-
-impl Silent {
-    fn asked(&self) -> usize {
-        self.0.lock().expect("not poisoned").len()
-    }
-
-    fn take(&self) -> (String, Reply) {
-        until("a question", || self.asked() > 0);
-        self.0.lock().expect("not poisoned").remove(0)
-    }
-}
-
-impl Hook for Silent {
-    fn phases(&self) -> Phases {
-        Phases::AUTHENTICATE | Phases::AUTHORIZE_PUBLISH
-    }
-
-    fn authenticate(&self, attempt: &Credentials) -> Verdict {
-        match attempt.user_name() {
-            Some("slow") => Verdict::Ask,
-            Some("panic") => panic!("on purpose"),
-            _ => Verdict::Allow,
-        }
-    }
-
-    fn authorize_publish(&self, _: &HookClient, request: &PublishRequest<'_>) -> Verdict {
-        match request.topic {
-            "slow" => Verdict::Ask,
-            "panic" => panic!("on purpose"),
-            _ => Verdict::Allow,
-        }
-    }
-
-    fn resolve(&self, question: Question, reply: Reply) {
-        let about = match &question {
-            Question::Authenticate(attempt) => attempt.client_id().to_owned(),
-            Question::Publish { client, .. } => client.client_id().to_owned(),
-            other => panic!("not asked for: {other:?}"),
-        };
-        if about.starts_with("break") {
-            panic!("on purpose");
-        }
-        self.0.lock().expect("not poisoned").push((about, reply));
-    }
-}
-
-fn slow(client_id: &str) -> Connect {
-    Connect::v5(client_id).username("slow").password(b"p")
-}
-
-fn with_silence(
-    limits: Limits,
-    test: impl Fn(&Silent, &ringmq::broker::BrokerHandle, &crate::Target),
-) {
-    let silent = Silent::default();
-    with_brokers(
-        |builder| builder.limits(limits.clone()).hook(silent.clone()),
-        |broker, target| test(&silent, broker, target),
-    );
-}
 
 #[test]
 fn a_panic_is_a_refusal_and_everything_else_goes_on() {

@@ -2,7 +2,7 @@
 //!
 //! Owns nothing of the broker. Each promise is kept with one shard and with four, over
 //! real sockets: `rules` lets in and keeps out, `faults` breaks the rules' code,
-//! `remote` publishes and subscribes from within, `delays` guesses passwords, `quotas`
+//! `gone` leaves while a rule thinks, `phases` is told of everything, `remote` publishes and subscribes from within, `delays` guesses passwords, `quotas`
 //! asks for too much.
 
 #![expect(
@@ -15,9 +15,12 @@ mod support;
 
 mod delays;
 mod faults;
+mod gone;
+mod phases;
 mod quotas;
 mod remote;
 mod rules;
+mod silent;
 mod wait;
 
 use ringmq::broker::{Broker, BrokerHandle, Builder};

@@ -85,7 +85,7 @@ fn the_operator_may_have_them_disconnected_instead() {
             quotas.client_messages = Some(5);
             quotas.over_rate = OverRate::Disconnect;
         },
-        |_, target| {
+        |broker, target| {
             let mut client = Client::v5(target);
             for id in 1..=20 {
                 client.try_send(
@@ -99,6 +99,7 @@ fn the_operator_may_have_them_disconnected_instead() {
                 assert_eq!(client.expect_puback(id).reason, 0);
             }
             client.expect_error(&[0x96]);
+            assert_eq!(sum(broker, "closed_over_limit"), 1);
         },
     );
 }
@@ -168,6 +169,8 @@ fn one_clients_subscriptions_and_open_messages_are_bounded_by_its_listener() {
                 client.expect_pubrec(id);
             }
             client.expect_error(&[0x93]);
+            assert_eq!(sum(broker, "refused_subscribes"), 1);
+            assert_eq!(sum(broker, "closed_over_limit"), 1);
             // The first listener has no such bounds.
             let mut free = Client::v5(target);
             let granted = free.subscribe_with(&[("a", 0), ("b", 0), ("c", 0)], &none);

@@ -81,8 +81,26 @@ impl Authority {
         self.issue(file, names[0], names)
     }
 
+    /// A certificate for a server that was good in another century.
+    pub fn expired(&self, file: &str, names: &[&str]) -> Issued {
+        self.issue_for(file, names[0], names, |params| {
+            params.not_before = date_time_ymd(1998, 1, 1);
+            params.not_after = date_time_ymd(1999, 1, 1);
+        })
+    }
+
     /// A certificate for a client with this common name and these alternative names.
     pub fn issue(&self, file: &str, common_name: &str, names: &[&str]) -> Issued {
+        self.issue_for(file, common_name, names, |_| ())
+    }
+
+    fn issue_for(
+        &self,
+        file: &str,
+        common_name: &str,
+        names: &[&str],
+        alter: impl FnOnce(&mut CertificateParams),
+    ) -> Issued {
         use std::sync::atomic::{AtomicU64, Ordering};
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -92,6 +110,7 @@ impl Authority {
             .distinguished_name
             .push(DnType::CommonName, common_name);
         params.serial_number = Some(SerialNumber::from(serial));
+        alter(&mut params);
         let key = KeyPair::generate().expect("randomness for a key");
         let certificate = params
             .signed_by(&key, &self.issuer)

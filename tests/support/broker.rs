@@ -41,6 +41,15 @@ impl Broker {
     /// Starts a broker with this many shards and further options on a free port of loopback.
     /// `None` when the tests are pointed at a broker that is already running.
     pub fn start(shards: usize, options: &[&str]) -> Option<Self> {
+        Self::start_with(shards, options, &[])
+    }
+
+    /// The same with further variables of the environment.
+    pub fn start_with(
+        shards: usize,
+        options: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Option<Self> {
         if external().is_some() {
             return None;
         }
@@ -49,6 +58,7 @@ impl Broker {
             .args(listener())
             .args(["--shards", &shards.to_string()])
             .args(options)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

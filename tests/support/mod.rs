@@ -22,5 +22,6 @@
 pub mod authority;
 pub mod broker;
 pub mod client;
+pub mod scram;
 pub mod stream;
 pub mod wire;

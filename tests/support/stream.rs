@@ -156,6 +156,22 @@ impl Stream {
         }
     }
 
+    /// Says that nothing more follows, in the words of whatever lies on the socket.
+    pub fn say_goodbye(&mut self) {
+        let socket = match self {
+            Self::Direct(socket) => socket,
+            Self::Framed { frames, .. } => {
+                // Where the peer has gone already nobody misses it.
+                let _ = frames.close(None).and_then(|()| frames.flush());
+                frames.get_mut()
+            }
+        };
+        if let Socket::Tls(stream) = socket {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    }
+
     /// Ends our side of the socket without a word in whatever lies on it.
     pub fn end_writing(&mut self) -> io::Result<()> {
         let socket = match self {

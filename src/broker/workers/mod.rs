@@ -75,7 +75,17 @@ pub(crate) fn start(
 
 /// Finds one answer.
 fn work(chain: &Chain, links: &Links, inquiry: Inquiry) {
-    let Inquiry { ticket, subject } = inquiry;
+    let Inquiry {
+        ticket,
+        subject,
+        awaited,
+    } = inquiry;
+    if !awaited.by_anybody() {
+        // Its client is gone, or was refused already: the next one is served sooner.
+        let nobody = Answer::Verdict(Verdict::Deny(ReasonCode::NotAuthorized));
+        send(links, ticket, nobody);
+        return;
+    }
     match subject {
         Subject::Hook(place, question) => {
             let back = Arc::clone(links);
@@ -86,7 +96,8 @@ fn work(chain: &Chain, links: &Links, inquiry: Inquiry) {
                     None => Answer::Verdict(Verdict::Deny(ReasonCode::NotAuthorized)),
                 };
                 send(&back, ticket, answer);
-            });
+            })
+            .while_awaited(awaited);
             let Some(hook) = chain.hook(place) else {
                 return;
             };

@@ -53,6 +53,9 @@ const TRUST: u64 = 24 * 3600;
 /// refused with 0x9F.
 const WAITING_MAX: usize = 4_096;
 
+/// How often those who have gone while they were held up make room for others.
+const SWEEP: Duration = Duration::from_millis(100);
+
 /// A table of counts, each with the second of its last change.
 struct Table(Box<[AtomicU64]>);
 
@@ -278,6 +281,7 @@ impl Ord for Delayed {
 /// Lets attempts wait their time, until the throttle is gone.
 fn hold_up(arriving: &flume::Receiver<Delayed>, waiting: &AtomicUsize) {
     let mut held: BinaryHeap<Delayed> = BinaryHeap::new();
+    let mut next_sweep = Instant::now();
     loop {
         let next = match held.peek() {
             None => arriving
@@ -292,6 +296,12 @@ fn hold_up(arriving: &flume::Receiver<Delayed>, waiting: &AtomicUsize) {
             Err(flume::RecvTimeoutError::Disconnected) => return,
         }
         let now = Instant::now();
+        if next_sweep <= now {
+            let before = held.len();
+            held.retain(|delayed| delayed.reply.is_awaited());
+            waiting.fetch_sub(before - held.len(), Ordering::Relaxed);
+            next_sweep = now + SWEEP;
+        }
         while held.peek().is_some_and(|first| first.until <= now) {
             if let Some(due) = held.pop() {
                 waiting.fetch_sub(1, Ordering::Relaxed);
@@ -304,6 +314,7 @@ fn hold_up(arriving: &flume::Receiver<Delayed>, waiting: &AtomicUsize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hooks::Patience;
 
     fn throttle() -> Throttle {
         Throttle::start().expect("a thread")
@@ -362,5 +373,34 @@ mod tests {
         assert_eq!(delay(&throttle, "user", peer(1), 1), Duration::ZERO);
         let stranger = delay(&throttle, "user", peer(251), 1);
         assert_eq!(stranger, FIRST_DELAY * 2, "slower, and let in all the same");
+    }
+
+    #[test]
+    fn who_leaves_while_held_up_makes_room_for_others() {
+        let (delays, arriving) = flume::unbounded();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&waiting);
+        thread::spawn(move || hold_up(&arriving, &count));
+        let hold = |patience: &Patience| {
+            waiting.fetch_add(1, Ordering::Relaxed);
+            let until = Instant::now() + Duration::from_secs(3600);
+            let reply = Reply::new(|_| ()).while_awaited(patience.awaited());
+            delays.send(Delayed { until, reply }).expect("it runs");
+        };
+        let (gone, there) = (Patience::default(), Patience::default());
+        (0..100).for_each(|_| hold(&gone));
+        drop(gone);
+        let (started, mut next) = (Instant::now(), Duration::ZERO);
+        // Further attempts arrive now and then; only they are held in the end.
+        let mut arrived = 0;
+        while waiting.load(Ordering::Relaxed) != arrived || arrived == 0 {
+            if started.elapsed() >= next {
+                hold(&there);
+                arrived += 1;
+                next += SWEEP / 4;
+            }
+            assert!(started.elapsed() < Duration::from_secs(10));
+            thread::yield_now();
+        }
     }
 }

@@ -70,6 +70,12 @@ pub(in crate::cli) struct RawRules {
     /// Authorities (PEM) that it is certified by [default: those of the system]
     #[arg(long, value_name = "FILE")]
     auth_http_cafile: Option<PathBuf>,
+    /// The certificate (PEM) that the broker shows it, if it asks
+    #[arg(long, value_name = "FILE")]
+    auth_http_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    auth_http_key: Option<PathBuf>,
     /// A file whose content proves the broker to it (Authorization: Bearer ...)
     #[arg(long, value_name = "FILE")]
     auth_http_bearer: Option<PathBuf>,
@@ -115,6 +121,10 @@ impl RawRules {
             server.auth_http_cafile.clone(),
             server.auth_http_bearer.clone(),
         );
+        let (cert, key) = (
+            server.auth_http_cert.clone(),
+            server.auth_http_key.clone(),
+        );
         let tokens = keys.has_keys();
         let asks = auth_http.is_some();
         Self {
@@ -138,6 +148,8 @@ impl RawRules {
             auth_http_retries: either(self.auth_http_retries, &common.auth_http_retries, asks),
             auth_http_cache: either(self.auth_http_cache, &common.auth_http_cache, asks),
             auth_http_cafile: either(self.auth_http_cafile, &cafile, asks),
+            auth_http_cert: either(self.auth_http_cert, &cert, asks),
+            auth_http_key: either(self.auth_http_key, &key, asks),
             auth_http_bearer: either(self.auth_http_bearer, &bearer, asks),
         }
     }
@@ -173,13 +185,15 @@ impl RawRules {
     }
 
     /// The options about whom to ask besides the address, and whether they are given.
-    fn about_http(&self) -> [(&'static str, bool); 6] {
+    fn about_http(&self) -> [(&'static str, bool); 8] {
         [
             ("--auth-http-for", !self.auth_http_for.is_empty()),
             ("--auth-http-timeout", self.auth_http_timeout.is_some()),
             ("--auth-http-retries", self.auth_http_retries.is_some()),
             ("--auth-http-cache", self.auth_http_cache.is_some()),
             ("--auth-http-cafile", self.auth_http_cafile.is_some()),
+            ("--auth-http-cert", self.auth_http_cert.is_some()),
+            ("--auth-http-key", self.auth_http_key.is_some()),
             ("--auth-http-bearer", self.auth_http_bearer.is_some()),
         ]
     }
@@ -223,6 +237,14 @@ impl RawRules {
             settings.memory = Duration::from_secs(seconds);
         }
         settings.authorities.clone_from(&self.auth_http_cafile);
+        settings.certificate = match (&self.auth_http_cert, &self.auth_http_key) {
+            (Some(chain), Some(key)) => Some((chain.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                let what = "--auth-http-cert and --auth-http-key are given together";
+                return Err(Failure::configuration(format_args!("{what}")));
+            }
+        };
         settings.bearer.clone_from(&self.auth_http_bearer);
         Ok(Some(settings))
     }

@@ -5,9 +5,11 @@
     reason = "a test looks at one kind of packet and passes over all others"
 )]
 
+mod alterations;
 mod bounds;
 mod cuts;
 mod expiry;
+mod groups;
 mod hooks;
 mod hooks_cost;
 mod multitudes;

@@ -238,3 +238,30 @@ fn what_asks_one_question_too_many_is_refused() {
     assert_eq!(connack(&mut world, late), Some(ReasonCode::ServerBusy));
     assert_eq!(world.engines[0].stats().questions_refused, 2);
 }
+
+#[test]
+fn only_what_its_peer_alone_waits_for_may_end_with_it() {
+    in_worlds(|world| {
+        // CONNECT alone, and with something behind it.
+        let alone = greet_as(world, ProtocolVersion::V5, Some("ask"));
+        let inquiry = only(world.questions());
+        assert!(world.awaits_in_vain(alone) && inquiry.awaited.by_anybody());
+        world.send(alone, &Packet::PingReq);
+        assert!(!world.awaits_in_vain(alone), "what was sent is heard");
+        world.lose(alone);
+        assert!(
+            !inquiry.awaited.by_anybody(),
+            "whoever works at it can stop"
+        );
+        // Of a connected client: a subscription, and a message.
+        let client = world.connect("client", PLAIN);
+        assert!(!world.awaits_in_vain(client), "it waits for nothing");
+        world.subscribe(client, "ask/f", QoS::AtMostOnce);
+        let inquiry = only(world.questions());
+        assert!(world.awaits_in_vain(client));
+        world.answer(inquiry.ticket, Answer::Verdict(Verdict::Allow));
+        assert!(!inquiry.awaited.by_anybody());
+        world.publish(client, "ask/t", "x", QoS::AtMostOnce, 0);
+        assert!(!world.awaits_in_vain(client));
+    });
+}

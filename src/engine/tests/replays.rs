@@ -2,10 +2,13 @@
 //!
 //! Owns nothing; the worlds are those of `world`. Pure: nothing here sleeps.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
+
 use super::world::{Client, KEPT, PLAIN, Seen, Wish, World};
 use super::{SHARD_COUNTS, acknowledged};
-use crate::engine::Limits;
-use crate::protocol::{Packet, QoS};
+use crate::engine::{Inbox, Limits, Offered};
+use crate::message::Message;
+use crate::protocol::{Packet, QoS, TopicFilter};
 
 const TOPICS: usize = 500;
 
@@ -140,4 +143,74 @@ fn a_replay_waits_for_the_window_and_not_for_the_clients_own_packets() {
         }
         assert_eq!(got, 10);
     }
+}
+
+/// The process's end of a local subscription.
+struct Channel(Sender<String>);
+
+impl Inbox for Channel {
+    fn offer(&mut self, message: &Message, _: QoS, retain: bool) -> Offered {
+        let payload = String::from_utf8_lossy(message.payload());
+        let line = format!("{}{payload}", if retain { "retained " } else { "" });
+        match self.0.send(line) {
+            Ok(()) => Offered::Taken,
+            Err(_) => Offered::Gone,
+        }
+    }
+}
+
+/// A world with many retained messages of which a pass looks at few, and a local
+/// subscription to them all.
+fn with_local_subscription(test: impl Fn(&mut World, Receiver<String>)) {
+    let limits = Limits {
+        retained_steps_per_visit: 10,
+        deliveries_per_pass: 10,
+        ..Limits::default()
+    };
+    let mut world = World::new(1, limits);
+    let publisher = world.connect("publisher", PLAIN);
+    for number in 0..TOPICS {
+        let topic = format!("r/{number:03}");
+        world.publish_with(publisher, &topic, "old", QoS::AtLeastOnce, 1, true);
+        world.settle();
+    }
+    let (sender, received) = channel();
+    let filter = TopicFilter::parse("r/+").expect("a filter");
+    let inbox = Box::new(Channel(sender));
+    let now = world.now;
+    world.engines[0]
+        .handle_local_subscribe(filter, QoS::AtLeastOnce, true, inbox, now)
+        .expect("granted");
+    test(&mut world, received);
+}
+
+#[test]
+fn a_local_subscription_is_answered_whole_in_many_short_passes() {
+    with_local_subscription(|world, received| {
+        assert!(received.try_iter().count() < 50, "not in one go");
+        // What is published meanwhile comes live and is not repeated.
+        let publisher = world.connect("another", PLAIN);
+        world.publish_with(publisher, "r/499", "new", QoS::AtLeastOnce, 1, true);
+        world.settle();
+        let rest: Vec<String> = received.try_iter().collect();
+        assert_eq!(rest.iter().filter(|line| line.ends_with("new")).count(), 1);
+        assert!(rest.len() > TOPICS - 50);
+        assert!(!world.engines[0].has_inbox_work());
+        assert!(world.engines[0].replays.is_empty());
+    });
+}
+
+#[test]
+fn a_local_subscription_that_ends_half_way_is_owed_nothing() {
+    with_local_subscription(|world, received| {
+        drop(received);
+        world.settle();
+        assert!(!world.engines[0].has_inbox_work());
+        assert!(world.engines[0].replays.is_empty());
+        assert_eq!(
+            world.engines[0].clients.sessions.len(),
+            1,
+            "the publisher's"
+        );
+    });
 }

@@ -1,7 +1,8 @@
 //! A hook whose opinions can be read off names, for tests.
 //!
 //! Owns a log of what it was told. `deny`, `ask`, `panic`, `filtered` as a user name or
-//! as the first level of a topic say what it does; anything else is allowed.
+//! as the first level of a topic say what it does; anything else is allowed. Nobody may
+//! read what ends in `secret`, and only NAME what ends in `for-NAME`.
 
 use std::sync::{Arc, Mutex};
 
@@ -128,7 +129,12 @@ impl Hook for Rules {
 
     fn deliver(&self, client: &Client, request: &DeliverRequest<'_>) -> Verdict {
         self.note(format!("deliver {} {}", client.client_id(), request.topic));
-        if request.topic.ends_with("secret") {
+        let last = request.topic.rsplit('/').next().unwrap_or_default();
+        let denied = match last.strip_prefix("for-") {
+            Some(whom) => whom != client.client_id(),
+            None => last == "secret",
+        };
+        if denied {
             return Verdict::Deny(ReasonCode::NotAuthorized);
         }
         Verdict::Next

@@ -194,6 +194,13 @@ impl World {
         self.settle();
     }
 
+    /// Whether a client waits for a verdict of which nobody else would hear.
+    pub fn awaits_in_vain(&self, client: Client) -> bool {
+        let stream = &self.streams[client.0];
+        let engine = &self.engines[stream.shard];
+        engine.awaits_verdict(stream.id) && engine.only_its_peer_waits(stream.id)
+    }
+
     /// A client's connection, on whichever shard it is.
     pub fn connection_of(&self, client: Client) -> &Connection {
         let stream = &self.streams[client.0];

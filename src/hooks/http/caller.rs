@@ -3,15 +3,14 @@
 //! Owns the connections to the third party. Blocks, with a bound: lives on threads of
 //! its own, never on a shard. Follows no redirection and no proxy of the environment.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::{StatusCode, Uri};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::message::Answered;
 use super::settings::HttpSettings;
+use super::tls::tls;
 use crate::hooks::HookError;
 
 /// The largest answer looked at.
@@ -56,11 +55,7 @@ impl Caller {
             .user_agent(concat!("ringmq/", env!("CARGO_PKG_VERSION")))
             .max_idle_age(Duration::from_secs(30));
         if url.scheme_str() == Some("https") {
-            let provider = rustls::crypto::ring::default_provider();
-            let tls = TlsConfig::builder()
-                .root_certs(authorities(settings)?)
-                .unversioned_rustls_crypto_provider(Arc::new(provider));
-            config = config.tls_config(tls.build());
+            config = config.tls_config(tls(settings)?);
         }
         Ok(Self {
             agent: config.build().new_agent(),
@@ -106,41 +101,6 @@ impl Caller {
         let answered = serde_json::from_slice(&content);
         Ok(answered.map_err(|error| format!("an answer that is none: {error}")))
     }
-}
-
-fn authorities(settings: &HttpSettings) -> Result<RootCerts, HookError> {
-    let certificates: Vec<Certificate<'static>> = match &settings.authorities {
-        Some(path) => {
-            let wrong =
-                |what: &dyn std::fmt::Display| HookError(format!("{}: {what}", path.display()));
-            let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-            let items = parse_pem(&pem).collect::<Result<Vec<_>, _>>();
-            let items = items.map_err(|error| wrong(&error))?;
-            let certificate = |item| {
-                if let PemItem::Certificate(certificate) = item {
-                    Some(certificate)
-                } else {
-                    None
-                }
-            };
-            let found: Vec<_> = items.into_iter().filter_map(certificate).collect();
-            if found.is_empty() {
-                return Err(wrong(&"holds no certificate in PEM"));
-            }
-            found
-        }
-        None => {
-            let found = rustls_native_certs::load_native_certs().certs;
-            if found.is_empty() {
-                let what = "this system has no certificate authorities; name a file with \
-                            --auth-http-cafile";
-                return Err(HookError(what.to_owned()));
-            }
-            let owned = |der: &_| Certificate::from_der(AsRef::<[u8]>::as_ref(der)).to_owned();
-            found.iter().map(owned).collect()
-        }
-    };
-    Ok(certificates.into())
 }
 
 fn bearer(settings: &HttpSettings) -> Result<Option<String>, HookError> {

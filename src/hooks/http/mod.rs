@@ -9,6 +9,7 @@
 //! | `settings` | whom to ask, about what, how long to wait |
 //! | `message` | the JSON of both directions |
 //! | `caller` | one request, with retries |
+//! | `tls` | authorities, and the broker's own certificate |
 //! | `rule` | the hook, its threads and its memory |
 
 mod caller;
@@ -17,6 +18,7 @@ mod rule;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use rule::HttpRule;
 pub use settings::{HttpQuestions, HttpSettings};

@@ -31,9 +31,6 @@ const QUEUE: usize = 1_024;
 /// Answers remembered, of about 200 bytes each.
 const REMEMBERED: usize = 16_384;
 
-/// As long as the engine waits for a verdict.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Between two lines in the log about a third party that does not answer.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -49,7 +46,6 @@ pub struct HttpRule {
 struct Waiting {
     question: Question,
     reply: Reply,
-    since: Instant,
 }
 
 #[derive(Clone)]
@@ -125,16 +121,12 @@ fn is_local(url: &str) -> bool {
 impl Shared {
     /// Answers one question. Blocks.
     fn serve(&self, waiting: Waiting) {
-        let Waiting {
-            question,
-            reply,
-            since,
-        } = waiting;
-        if since.elapsed() >= PATIENCE {
-            // The reply is dropped, which denies; its client was refused already.
-            return;
+        let Waiting { question, reply } = waiting;
+        // Otherwise the reply is dropped, which denies; its client is gone or was
+        // refused already.
+        if reply.is_awaited() {
+            reply.answer(self.verdict(&question));
         }
-        reply.answer(self.verdict(&question));
     }
 
     fn verdict(&self, question: &Question) -> Verdict {
@@ -251,11 +243,7 @@ impl Hook for HttpRule {
     }
 
     fn resolve(&self, question: Question, reply: Reply) {
-        let waiting = Waiting {
-            question,
-            reply,
-            since: Instant::now(),
-        };
+        let waiting = Waiting { question, reply };
         if let Err(refused) = self.queue.try_send(waiting) {
             let Waiting {
                 question, reply, ..

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// The questions that the third party answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct HttpQuestions {
     /// May a client with these credentials connect?
     pub connect: bool,
@@ -18,6 +19,7 @@ pub struct HttpQuestions {
 
 /// How to ask.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct HttpSettings {
     /// `http://` or `https://`.
     pub url: String,
@@ -32,6 +34,9 @@ pub struct HttpSettings {
     /// A PEM file with the authorities that certify the server; those of the system
     /// where there is none.
     pub authorities: Option<PathBuf>,
+    /// PEM files with the broker's own certificate chain and its key, for servers that
+    /// ask for them.
+    pub certificate: Option<(PathBuf, PathBuf)>,
     /// A file whose content goes into `Authorization: Bearer`.
     pub bearer: Option<PathBuf>,
 }
@@ -52,6 +57,7 @@ impl HttpSettings {
             retries: 1,
             memory: Duration::from_secs(30),
             authorities: None,
+            certificate: None,
             bearer: None,
         }
     }

@@ -187,3 +187,35 @@ fn what_is_wrong_with_an_url_is_said() {
         "{error}"
     );
 }
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_said_with_its_file() {
+    let pair = || {
+        let key = rcgen::KeyPair::generate().expect("randomness");
+        let certificate = rcgen::CertificateParams::new(vec!["broker".to_owned()])
+            .and_then(|params| params.self_signed(&key))
+            .expect("a valid request");
+        (certificate.pem(), key.serialize_pem())
+    };
+    let ((chain, key), (_, other_key)) = (pair(), pair());
+    let write = |name: &str, content: &str| Scratch::new(name, content.as_bytes());
+    let chain = write("http-chain", &chain);
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let garbage = write("http-garbage", garbage);
+    let with = |authorities: &Scratch, own: (&Scratch, &Scratch)| HttpSettings {
+        authorities: Some(authorities.0.clone()),
+        certificate: Some((own.0.0.clone(), own.1.0.clone())),
+        ..HttpSettings::new("https://auth.example/")
+    };
+    let (key, other_key) = (write("http-key", &key), write("http-other", &other_key));
+    assert!(Caller::new(&with(&chain, (&chain, &key))).is_ok());
+    for (settings, said) in [
+        (with(&garbage, (&chain, &key)), "http-garbage"),
+        (with(&chain, (&chain, &other_key)), "http-other"),
+        (with(&chain, (&key, &key)), "holds no certificate"),
+        (with(&chain, (&chain, &chain)), "holds no private key"),
+    ] {
+        let error = Caller::new(&settings).err().expect(said);
+        assert!(error.0.contains(said), "{error}");
+    }
+}

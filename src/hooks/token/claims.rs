@@ -9,6 +9,7 @@ use crate::hooks::authorization::acl_rules::{Access, AclRules};
 
 /// The names of the claims that count.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ClaimNames {
     /// The user name's; a token without it is refused.
     pub user_name: String,

@@ -27,6 +27,7 @@ const MOST_BYTES: usize = 16 << 10;
 
 /// Where keys come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum TokenKeyFile {
     /// A public key in PEM, or a shared secret.
     Key(PathBuf),

@@ -89,16 +89,15 @@ fn a_message_given_back_goes_to_another_member() {
     let mut groups = SharedGroups::new(hasher());
     let key = |slot| Some((member(slot, true).shard, session(slot)));
     groups.join("g", filter("t"), member(0, true));
-    assert_eq!(
-        groups.choose_in("g", filter("t"), key(0)),
-        None,
+    assert!(
+        groups.choose_in("g", filter("t"), key(0)).is_none(),
         "there is no other"
     );
     groups.join("g", filter("t"), member(1, false));
     for _ in 0..10 {
         let other = groups.choose_in("g", filter("t"), key(0));
         assert_eq!(
-            other,
+            other.map(|choice| *choice.member),
             Some(member(1, false)),
             "better one that is offline than none"
         );
@@ -110,12 +109,61 @@ fn a_message_given_back_goes_to_another_member() {
         to.extend(
             groups
                 .choose_in("g", filter("t"), key(0))
-                .map(|member| member.session.slot),
+                .map(|choice| choice.member.session.slot),
         );
     }
     assert_eq!(to, BTreeSet::from([2, 3]));
     assert!(groups.choose_in("g", filter("t"), None).is_some());
-    assert_eq!(groups.choose_in("other", filter("t"), None), None);
+    assert!(groups.choose_in("other", filter("t"), None).is_none());
+}
+
+#[test]
+fn a_message_goes_round_and_comes_to_every_member_once_whoever_is_there_first() {
+    let mut groups = SharedGroups::new(hasher());
+    for slot in 0..8 {
+        groups.join("g", filter("t"), member(slot, slot % 3 != 0));
+    }
+    for _ in 0..8 {
+        let mut tried = Vec::new();
+        let mut choice = groups.choose_in("g", filter("t"), None);
+        while let Some(this) = choice {
+            tried.push(this.member.session.slot);
+            let next = this.next();
+            assert_eq!(this.is_last(), next.is_none());
+            choice = next;
+        }
+        let (present, absent) = tried.split_at(5);
+        assert!(present.iter().all(|slot| slot % 3 != 0), "{tried:?}");
+        assert!(absent.iter().all(|slot| slot % 3 == 0), "{tried:?}");
+        tried.sort_unstable();
+        assert_eq!(tried, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+}
+
+#[test]
+fn a_round_ends_whoever_comes_and_goes_meanwhile() {
+    let mut groups = SharedGroups::new(hasher());
+    for slot in 0..6 {
+        groups.join("g", filter("t"), member(slot, true));
+    }
+    let choice = groups.choose_in("g", filter("t"), None).expect("a member");
+    let mut round = choice.round;
+    let mut key = (choice.member.shard, choice.member.session);
+    let mut step = 0;
+    loop {
+        // Whoever was tried goes, and comes back at once; others change their minds.
+        assert_eq!(groups.leave("g", filter("t"), key.0, key.1), Some(false));
+        groups.join("g", filter("t"), member(key.1.slot, step % 2 == 0));
+        let other = member((step * 5 + 2) % 6, true);
+        groups.set_online(other.shard, other.session, step % 3 == 0);
+        let Some(next) = groups.next_in("g", filter("t"), round, key) else {
+            break;
+        };
+        round = next.round;
+        key = (next.member.shard, next.member.session);
+        step += 1;
+        assert!(step < 12, "each of them at most twice");
+    }
 }
 
 #[test]
@@ -244,7 +292,7 @@ fn apply(
                 Some(to) => prop_assert!(
                     others
                         .clone()
-                        .any(|other| other == (to.session.slot, anyone_online))
+                        .any(|other| other == (to.member.session.slot, anyone_online))
                 ),
                 None => prop_assert_eq!(others.count(), 0),
             }

@@ -1,6 +1,7 @@
 //! Version 3.1.1, with its own statement numbers, and in `mqisdp.rs` what 3.1 asks for. Owns only the
 //! list of the chapters.
 
+mod authorization;
 mod connect;
 mod mqisdp;
 mod ordering;

@@ -2,9 +2,11 @@
 
 mod acknowledge;
 mod auth;
+mod authorization;
 mod connack;
 mod connect;
 mod disconnect;
+mod enhanced_auth;
 mod flow_control;
 mod keep_alive;
 mod limits;
