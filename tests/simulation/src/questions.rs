@@ -16,6 +16,9 @@ use crate::world::{Event, World};
 /// Milliseconds by which a deadline is noticed late, and what waited is handled.
 const LATENESS: u64 = 500;
 
+/// Milliseconds that a question may have waited for its shard's turn before it was seen.
+const TURN: u64 = 20;
+
 /// What a worker sends back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Word {
@@ -156,7 +159,7 @@ impl World {
         let is_first = asked.answered.is_none();
         if is_first {
             asked.answered = Some(when);
-            asked.sound &= when.at < asked.deadline;
+            asked.sound &= when.at + TURN < asked.deadline;
         }
         let answer = match asked.word {
             // What nobody asked for must change nothing.
