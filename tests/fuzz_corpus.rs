@@ -81,3 +81,22 @@ fn handshake() {
 fn proxy_header() {
     replay("proxy_header", fuzz::openings::proxy_header);
 }
+
+#[test]
+fn password_file() {
+    replay("password_file", fuzz::rule_files::password_file);
+}
+
+#[test]
+fn acl_file() {
+    replay("acl_file", fuzz::rule_files::acl_file);
+}
+
+#[test]
+#[cfg_attr(
+    miri,
+    ignore = "signatures are checked by code that Miri can not interpret"
+)]
+fn tokens() {
+    replay("tokens", fuzz::tokens::run);
+}

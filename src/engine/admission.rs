@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::Engine;
 use super::decisions::Decisions;
 use super::limits::CANDIDATES_BYTES_MAX;
-use super::questions::Answered;
+use super::questions::{Answered, Inquest};
 use crate::hooks::{
     Answer, Client, Credentials, Exchange, Grant, Phases, PublishRequest, Question, Ruling, Step,
     Subject,
@@ -36,6 +36,8 @@ pub(super) struct Candidate {
     pub(super) check: Check,
     grant: Grant,
     decisions: Decisions,
+    /// Of the questions about its CONNECT, once one was answered.
+    inquest: Option<Inquest>,
     /// The client, once it is known who it is.
     client: Option<Arc<Client>>,
     /// The exchange under way.
@@ -81,6 +83,10 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn get(&self, id: ConnectionId) -> Option<&Candidate> {
         self.waiting.get(&id)
     }
@@ -138,6 +144,7 @@ impl Engine {
                 check: Check::Connect,
                 grant: Grant::default(),
                 decisions: Decisions::default(),
+                inquest: None,
                 client: None,
                 exchange: None,
                 data: None,
@@ -215,7 +222,7 @@ impl Engine {
         candidate: &mut Candidate,
         now: Timestamp,
     ) -> Option<Admission> {
-        let answered = self.questions.take_answered(id);
+        let answered = self.take_answer(id, candidate);
         let attempt = &candidate.credentials;
         let (ruling, _) = self.chain.resume(
             attempt.listener(),
@@ -229,7 +236,7 @@ impl Engine {
             Ruling::Deny(reason) => return Some(Admission::Refused(reason)),
             Ruling::Ask(place) => {
                 let question = Question::Connect(Arc::clone(attempt));
-                return Some(self.ask_about_client(id, place, question, now));
+                return Some(self.ask_about_client(id, candidate, place, question, now));
             }
         }
         None
@@ -251,7 +258,7 @@ impl Engine {
             candidate.check = Check::Will;
             return None;
         }
-        let answered = self.questions.take_answered(id);
+        let answered = self.take_answer(id, candidate);
         let attempt = &candidate.credentials;
         let (ruling, _) = self.chain.resume(
             attempt.listener(),
@@ -276,7 +283,7 @@ impl Engine {
             Ruling::Deny(reason) => return Some(Admission::Refused(reason)),
             Ruling::Ask(place) => {
                 let question = Question::Authenticate(Arc::clone(attempt));
-                return Some(self.ask_about_client(id, place, question, now));
+                return Some(self.ask_about_client(id, candidate, place, question, now));
             }
         }
         candidate.check = Check::Will;
@@ -293,7 +300,7 @@ impl Engine {
     ) -> Option<Admission> {
         let attempt = Arc::clone(&candidate.credentials);
         let method = attempt.method()?;
-        let (exchange, step) = match self.questions.take_answered(id) {
+        let (exchange, step) = match self.take_answer(id, candidate) {
             Some(Answered {
                 answer: Answer::Step(exchange, step),
                 ..
@@ -333,12 +340,7 @@ impl Engine {
                     exchange,
                     data: data.map(Box::from),
                 };
-                let asked = self.ask(id, 0, subject, None, now);
-                Some(
-                    asked.map_or(Admission::Refused(ReasonCode::ServerBusy), |_| {
-                        Admission::Waiting
-                    }),
-                )
+                Some(self.wait_for_answer(id, candidate, (0, subject), now))
             }
         }
     }
@@ -355,7 +357,7 @@ impl Engine {
         if !self.chain.phases().any_of(Phases::AUTHORIZE_PUBLISH) {
             return None;
         }
-        let answered = self.questions.take_answered(id);
+        let answered = self.take_answer(id, candidate);
         let (credentials, grant) = (&candidate.credentials, &candidate.grant);
         let client = candidate
             .client
@@ -373,22 +375,40 @@ impl Engine {
             Ruling::Deny(reason) => Some(Admission::Refused(reason)),
             Ruling::Ask(place) => {
                 let question = Question::publish(client, &request);
-                Some(self.ask_about_client(id, place, question, now))
+                Some(self.ask_about_client(id, candidate, place, question, now))
             }
         }
+    }
+
+    /// The answer that a CONNECT has waited for.
+    fn take_answer(&mut self, id: ConnectionId, candidate: &mut Candidate) -> Option<Answered> {
+        let answered = self.questions.take_answered(id)?;
+        candidate.inquest = Some(answered.inquest);
+        Some(answered)
     }
 
     fn ask_about_client(
         &mut self,
         id: ConnectionId,
+        candidate: &mut Candidate,
         place: usize,
         question: Question,
         now: Timestamp,
     ) -> Admission {
         let subject = Subject::Hook(place, question);
-        match self.ask(id, place, subject, None, now) {
-            Some(_) => Admission::Waiting,
-            None => Admission::Refused(ReasonCode::ServerBusy),
+        self.wait_for_answer(id, candidate, (place, subject), now)
+    }
+
+    fn wait_for_answer(
+        &mut self,
+        id: ConnectionId,
+        candidate: &mut Candidate,
+        question: (usize, Subject),
+        now: Timestamp,
+    ) -> Admission {
+        match self.ask(id, question, candidate.inquest, ReasonCode::ServerBusy, now) {
+            Ok(()) => Admission::Waiting,
+            Err(reason) => Admission::Refused(reason),
         }
     }
 

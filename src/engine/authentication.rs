@@ -169,8 +169,9 @@ impl Engine {
                     exchange,
                     data: data.map(Box::from),
                 };
-                let asked = self.ask(id, 0, subject, None, now);
-                asked.map(|_| Flow::Wait).ok_or(ReasonCode::ServerBusy)
+                let busy = ReasonCode::ServerBusy;
+                self.ask(id, (0, subject), None, busy, now)
+                    .map(|_| Flow::Wait)
             }
         }
     }

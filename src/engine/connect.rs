@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tracing::{debug, info};
 
 use super::Engine;
-use super::admission::{Admission, Admitted};
+use super::admission::{Admission, Admitted, refusal};
 use super::connection::Stage;
 use super::input::Flow;
 use super::planted::{Fault as Planted, is_planted};
@@ -156,7 +156,9 @@ impl Engine {
         let session = self.clients.sessions.find(client_id);
         let known = session.and_then(|slot| self.clients.profiles.get(slot));
         match (known, admitted) {
-            (Some(known), Some(admitted)) => known.order > admitted.order,
+            (Some(known), Some(admitted)) => {
+                known.order > admitted.order && !is_planted(Planted::AcceptLateConnect)
+            }
             _ => false,
         }
     }
@@ -312,6 +314,7 @@ impl Engine {
         client_id: &str,
         reason: ReasonCode,
     ) {
+        let reason = refusal(reason);
         if let Some(connection) = self.clients.open_connection(id) {
             connection.version = version;
             connection.parting = Some(reason);

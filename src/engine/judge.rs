@@ -14,8 +14,10 @@ use super::clients::Clients;
 use super::decisions::{Access, Decision};
 use super::deliver::Terms;
 use super::input::Flow;
+use super::planted::{Fault as Planted, is_planted};
 use super::publication::Publication;
 use super::publish::Publisher;
+use super::questions::Inquest;
 use crate::hooks::{
     Client, DeliverRequest, DropReason, Outgoing, Phases, PublishRequest, Question, Ruling,
     Subject, SubscribeRequest, Treatment,
@@ -69,6 +71,8 @@ impl Engine {
             return judgement(decision);
         }
         let client = &profile.client;
+        let inquest = answered.as_ref().map(|answered| answered.inquest);
+        let is_memorable = answered.as_ref().is_none_or(|it| it.is_of(generation));
         let answered = super::admission::verdict_of(answered);
         let busy = ReasonCode::QuotaExceeded;
         let (ruling, place) = self.chain.resume(
@@ -81,17 +85,19 @@ impl Engine {
         let decision = match ruling {
             Ruling::Ask(place) => {
                 let subject = Subject::Hook(place, Question::publish(client, request));
-                return match self.ask(id, place, subject, None, now) {
-                    Some(_) => Judgement::Wait,
-                    None => Judgement::Denied(busy),
+                return match self.ask(id, (place, subject), inquest, busy, now) {
+                    Ok(()) => Judgement::Wait,
+                    Err(reason) => Judgement::Denied(reason),
                 };
             }
             Ruling::Undecided | Ruling::Allow { .. } => Decision::Allow,
             Ruling::Deny(reason) => Decision::Deny(reason),
         };
-        let memory = self.chain.memory(listener, place);
-        let (topic, decisions) = (request.topic, &mut profile.decisions);
-        decisions.remember(generation, access, topic, decision, memory, now);
+        if is_memorable {
+            let memory = self.chain.memory(listener, place);
+            let (topic, decisions) = (request.topic, &mut profile.decisions);
+            decisions.remember(generation, access, topic, decision, memory, now);
+        }
         judgement(decision)
     }
 
@@ -161,7 +167,9 @@ impl Engine {
         reason: ReasonCode,
     ) -> Flow {
         self.clients.stats.publishes_received += 1;
-        let told = if self.version_of(from.id) == ProtocolVersion::V5 {
+        let told = if self.version_of(from.id) == ProtocolVersion::V5
+            && !is_planted(Planted::DenyInSilence)
+        {
             told_publisher(reason)
         } else {
             ReasonCode::Success
@@ -173,19 +181,23 @@ impl Engine {
     }
 
     /// What is decided about one filter of a SUBSCRIBE; `None` while a question about it
-    /// is under way. All questions about one packet share a deadline.
+    /// is under way.
     pub(super) fn judge_filter(
         &mut self,
         id: ConnectionId,
         slot: u32,
         request: &SubscriptionRequest<'_>,
-        deadline: &mut Option<Timestamp>,
+        inquest: &mut Option<Inquest>,
         now: Timestamp,
     ) -> Option<Decision> {
         if !self.chain.phases().any_of(Phases::AUTHORIZE_SUBSCRIBE) {
             return Some(Decision::Allow);
         }
-        let answered = super::admission::verdict_of(self.questions.take_answered(id));
+        let answered = self.questions.take_answered(id);
+        if let Some(answered) = &answered {
+            *inquest = Some(answered.inquest);
+        }
+        let answered = super::admission::verdict_of(answered);
         let Some(profile) = self.clients.profiles.get(slot) else {
             return Some(Decision::Allow);
         };
@@ -206,12 +218,10 @@ impl Engine {
             Ruling::Deny(_) => Decision::Deny(ReasonCode::NotAuthorized),
             Ruling::Ask(place) => {
                 let subject = Subject::Hook(place, Question::subscribe(&client, &wanted));
-                let asked = self.ask(id, place, subject, *deadline, now);
-                if asked.is_some() {
-                    *deadline = asked;
-                    return None;
+                match self.ask(id, (place, subject), *inquest, busy, now) {
+                    Ok(()) => return None,
+                    Err(reason) => Decision::Deny(reason),
                 }
-                Decision::Deny(busy)
             }
         })
     }

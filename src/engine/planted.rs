@@ -77,6 +77,24 @@ faults! {
     SkipFilterOnResume,
     /// The slot of an ended session is used again while the index names it.
     ReuseSlotEarly,
+    /// A late verdict lets an older CONNECT take a newer one over.
+    AcceptLateConnect,
+    /// A question that nobody answers in time counts as answered yes.
+    SilenceIsConsent,
+    /// That nobody answered in time is remembered as a decision.
+    RememberSilence,
+    /// What was decided by the old rules stands after a reload.
+    DecisionsSurviveReload,
+    /// An answer by the old rules that comes after a reload is remembered.
+    RememberOldAnswer,
+    /// An answer is taken for whatever its connection asks at the moment.
+    AnswerAnyQuestion,
+    /// A connection that has gone still waits for its answer.
+    KeepQuestions,
+    /// A publisher is told that all is well with a message that was refused.
+    DenyInSilence,
+    /// Several publications at once are delivered without judging them.
+    JudgeNoBurst,
 }
 
 #[cfg(feature = "planted-faults")]

@@ -5,29 +5,43 @@
 //! answer is here; meanwhile nothing is read from that connection alone. Every
 //! question is answered: by a hook, by its deadline, or because nobody has room.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::Engine;
 use super::connection::Stage;
 use super::limits::QUESTIONS_MAX;
+use super::planted::{Fault as Planted, is_planted};
 use super::timers::Timer;
 use crate::hooks::{Answer, Inquiry, Patience, Subject, Ticket, Verdict};
 use crate::ids::ConnectionId;
 use crate::protocol::{PacketType, ReasonCode, Split, split};
 use crate::time::Timestamp;
 
+/// What all questions about one packet have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inquest {
+    /// What is left of the time that hooks may take for it.
+    left: Duration,
+    /// The generation of the rules that were asked first.
+    generation: u64,
+}
+
 /// A connection whose next packet waits for an answer, or has it.
 #[derive(Debug)]
-pub(super) struct Waiting {
+struct Waiting {
     /// Which of the connection's questions.
     number: u64,
     /// The place of the hook that was asked.
     place: usize,
+    inquest: Inquest,
     /// No answer by then means no.
     deadline: Timestamp,
     answer: Option<Answer>,
     /// Whoever works at the answer learns by its end that it is not needed any more.
     patience: Option<Patience>,
+    /// Whether the answer is a hook's own, and not made up for want of one.
+    is_given: bool,
 }
 
 /// An answered question on its way back into its packet.
@@ -35,6 +49,19 @@ pub(super) struct Waiting {
 pub(super) struct Answered {
     pub(super) place: usize,
     pub(super) answer: Answer,
+    pub(super) inquest: Inquest,
+    is_given: bool,
+}
+
+impl Answered {
+    /// Whether the answer may be remembered: rules of this generation gave it. That
+    /// nobody answered is no decision.
+    pub(super) fn is_of(&self, generation: u64) -> bool {
+        let is_given = self.is_given || is_planted(Planted::RememberSilence);
+        let is_recent =
+            self.inquest.generation == generation || is_planted(Planted::RememberOldAnswer);
+        is_given && is_recent && matches!(self.answer, Answer::Verdict(_))
+    }
 }
 
 /// All open questions of a shard.
@@ -43,8 +70,11 @@ pub(super) struct Questions {
     waiting: BTreeMap<ConnectionId, Waiting>,
     /// Questions that the shard has not fetched yet.
     leaving: VecDeque<Inquiry>,
-    /// Questions that somebody still has to answer, in time or not.
-    outstanding: usize,
+    /// Numbers of the questions that somebody still has to answer, in time or not.
+    outstanding: BTreeSet<u64>,
+    /// Connections with a timer for their questions: each has one, however many
+    /// questions it asks.
+    timed: BTreeSet<ConnectionId>,
     asked: u64,
 }
 
@@ -61,12 +91,16 @@ impl Questions {
         Some(Answered {
             place: waiting.place,
             answer,
+            inquest: waiting.inquest,
+            is_given: waiting.is_given,
         })
     }
 
     /// The connection is gone: nobody waits any more.
     pub(super) fn forget(&mut self, id: ConnectionId) {
-        self.waiting.remove(&id);
+        if !is_planted(Planted::KeepQuestions) {
+            self.waiting.remove(&id);
+        }
     }
 }
 
@@ -77,56 +111,73 @@ impl Engine {
         self.questions.leaving.pop_front()
     }
 
-    /// Questions that were fetched and not answered yet.
+    /// Questions that somebody has to answer yet, and connections that wait for one.
     #[must_use]
     pub fn open_questions(&self) -> usize {
-        self.questions.outstanding
+        let (questions, candidates) = (&self.questions, self.candidates.len());
+        questions.outstanding.len() + questions.waiting.len() + candidates
     }
 
     /// As if as many questions were open as may be.
     #[cfg(test)]
     pub(super) fn fill_questions(&mut self) {
-        self.questions.outstanding = QUESTIONS_MAX;
+        self.questions.outstanding = (0..QUESTIONS_MAX as u64).map(|n| !n).collect();
     }
 
-    /// The answer to a question. One that comes after its deadline, or whose
-    /// connection has gone, changes nothing.
-    pub fn handle_verdict(&mut self, ticket: Ticket, answer: Answer, _now: Timestamp) {
-        self.questions.outstanding = self.questions.outstanding.saturating_sub(1);
+    /// The answer to a question. One that comes after its deadline or a second time,
+    /// or whose connection has gone, changes nothing.
+    pub fn handle_verdict(&mut self, ticket: Ticket, answer: Answer, now: Timestamp) {
+        let is_first = self.questions.outstanding.remove(&ticket.number);
+        if !is_first && !is_planted(Planted::AnswerAnyQuestion) {
+            return;
+        }
         if matches!(answer, Answer::Busy) {
             self.clients.stats.questions_refused += 1;
         }
-        self.settle_question(ticket.connection, Some(ticket.number), answer);
+        self.settle_question(ticket.connection, Some(ticket.number), answer, now);
     }
 
-    /// Puts a question about a connection's packet; reading from it is held. `deadline`
-    /// is that of an earlier question about the same packet. Tells the deadline; `None`:
-    /// there are too many questions.
+    /// Puts a question about a connection's packet; reading from it is held. `inquest`
+    /// came with the answer to an earlier question about the same packet.
+    ///
+    /// # Errors
+    /// Why the question is answered no at once: `busy` where there are too many, another
+    /// reason where the packet has had its time.
     pub(super) fn ask(
         &mut self,
         id: ConnectionId,
-        place: usize,
-        subject: Subject,
-        deadline: Option<Timestamp>,
+        (place, subject): (usize, Subject),
+        inquest: Option<Inquest>,
+        busy: ReasonCode,
         now: Timestamp,
-    ) -> Option<Timestamp> {
-        if self.questions.outstanding >= QUESTIONS_MAX {
+    ) -> Result<(), ReasonCode> {
+        if self.questions.outstanding.len() >= QUESTIONS_MAX {
             self.clients.stats.questions_refused += 1;
-            return None;
+            return Err(busy);
         }
-        let deadline = deadline.unwrap_or_else(|| now.plus(self.limits.verdict_timeout));
+        let inquest = inquest.unwrap_or_else(|| Inquest {
+            left: self.limits.verdict_timeout,
+            generation: self.chain.generation(),
+        });
+        if inquest.left.is_zero() {
+            self.clients.stats.questions_late += 1;
+            return Err(ReasonCode::NotAuthorized);
+        }
         self.questions.asked += 1;
-        self.questions.outstanding += 1;
         self.clients.stats.questions_asked += 1;
         let number = self.questions.asked;
+        self.questions.outstanding.insert(number);
+        let deadline = now.plus(inquest.left);
         let patience = Patience::default();
         let awaited = patience.awaited();
         let waiting = Waiting {
             number,
             place,
+            inquest,
             deadline,
             answer: None,
             patience: Some(patience),
+            is_given: false,
         };
         self.questions.waiting.insert(id, waiting);
         let ticket = Ticket {
@@ -139,9 +190,16 @@ impl Engine {
             subject,
             awaited,
         });
-        self.timers.arm(deadline, now, Timer::Verdict(id));
+        self.time_question(id, deadline, now);
         self.hold(id, |held| held.by_verdict = true);
-        Some(deadline)
+        Ok(())
+    }
+
+    /// Sees to it that a timer fires when a question's time is over, or before.
+    fn time_question(&mut self, id: ConnectionId, deadline: Timestamp, now: Timestamp) {
+        if self.questions.timed.insert(id) {
+            self.timers.arm(deadline, now, Timer::Verdict(id));
+        }
     }
 
     /// Whether the next packet of this connection waits for an answer.
@@ -170,32 +228,47 @@ impl Engine {
 
     /// The deadline of a question may have come: no answer means no.
     pub(super) fn question_timer(&mut self, id: ConnectionId, now: Timestamp) {
+        self.questions.timed.remove(&id);
         let Some(waiting) = self.questions.waiting.get(&id) else {
             return;
         };
         if waiting.answer.is_some() {
             return;
         }
-        if waiting.deadline <= now {
+        let deadline = waiting.deadline;
+        if deadline <= now {
             self.clients.stats.questions_late += 1;
-            let no = Answer::Verdict(Verdict::Deny(ReasonCode::NotAuthorized));
-            self.settle_question(id, None, no);
+            let no = if is_planted(Planted::SilenceIsConsent) {
+                Verdict::Allow
+            } else {
+                Verdict::Deny(ReasonCode::NotAuthorized)
+            };
+            self.settle_question(id, None, Answer::Verdict(no), now);
         } else {
             // The timer of an earlier question, or one that reaches far.
-            self.timers.arm(waiting.deadline, now, Timer::Verdict(id));
+            self.time_question(id, deadline, now);
         }
     }
 
-    fn settle_question(&mut self, id: ConnectionId, number: Option<u64>, answer: Answer) {
+    fn settle_question(
+        &mut self,
+        id: ConnectionId,
+        number: Option<u64>,
+        answer: Answer,
+        now: Timestamp,
+    ) {
         let Some(waiting) = self.questions.waiting.get_mut(&id) else {
             return;
         };
-        let is_this = number.is_none_or(|number| number == waiting.number);
+        let is_this = number.is_none_or(|number| number == waiting.number)
+            || is_planted(Planted::AnswerAnyQuestion);
         if !is_this || waiting.answer.is_some() {
             return;
         }
         waiting.answer = Some(answer);
         waiting.patience = None;
+        waiting.inquest.left = waiting.deadline.since(now);
+        waiting.is_given = number.is_some();
         if let Some(connection) = self.clients.open_connection(id) {
             connection.held.by_verdict = false;
             self.make_ready(id);

@@ -19,6 +19,7 @@ use super::limits::{
 };
 use super::peer::{PeerItem, RANK_PUBLISH};
 use super::planted::{Fault as Planted, is_planted};
+use super::questions::Inquest;
 use super::replay::Replay;
 use crate::hooks::{Client, Hook, Phases};
 use crate::ids::{ConnectionId, SessionId};
@@ -43,8 +44,8 @@ pub struct Progress {
     reasons: Vec<u8>,
     /// What the answer waits for.
     waits: Waits,
-    /// When hooks must have answered all questions about it, once there was one.
-    deadline: Option<Timestamp>,
+    /// Of the questions about it, once one was answered.
+    inquest: Option<Inquest>,
 }
 
 impl Engine {
@@ -77,7 +78,7 @@ impl Engine {
             handled: frame.body.len() - bytes,
             reasons: Vec::with_capacity(subscribe.filters.len()),
             waits: Waits::new(),
-            deadline: None,
+            inquest: None,
         };
         let requests = subscribe.filters.into_iter().map(Ok);
         self.go_on_subscribing((id, slot), requests, progress, visit, now)
@@ -97,7 +98,7 @@ impl Engine {
                 return Ok(self.keep_progress(id, progress, flow));
             }
             let subscription_id = progress.subscription_id;
-            let judged = self.judge_filter(id, slot, &request, &mut progress.deadline, now);
+            let judged = self.judge_filter(id, slot, &request, &mut progress.inquest, now);
             let Some(decision) = judged else {
                 return Ok(self.keep_progress(id, progress, Flow::Wait));
             };
@@ -286,7 +287,7 @@ impl Engine {
             handled: frame.body.len() - bytes,
             reasons: Vec::with_capacity(unsubscribe.filters.len()),
             waits: Waits::new(),
-            deadline: None,
+            inquest: None,
         };
         let filters = unsubscribe.filters.into_iter().map(Ok);
         self.go_on_unsubscribing((id, slot), filters, progress, visit)

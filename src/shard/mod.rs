@@ -183,12 +183,7 @@ fn executor(core: usize) -> io::Result<LocalExecutor> {
 }
 
 /// The root task: tells that it is ready, turns, cleans up.
-async fn drive(
-    assignment: Assignment,
-    wakeup: Wakeup,
-    mut ring: Ring,
-    ready: flume::Sender<()>,
-) {
+async fn drive(assignment: Assignment, wakeup: Wakeup, mut ring: Ring, ready: flume::Sender<()>) {
     let shard = assignment.shard;
     let wakeup = Rc::new(wakeup);
     let listening = glommio::spawn_local(doorbell::listen(Rc::clone(&wakeup))).detach();

@@ -15,6 +15,9 @@ use crate::peer::Identity;
 /// the format itself would go to 64 KiB.
 pub const MAX_HEADER: usize = 4096;
 
+/// Bytes of a header of version 1 (section 2.1), its line end included.
+const V1_MOST: usize = 107;
+
 /// Version 2: the signature, command, family and length.
 const V2_HEAD: usize = 16;
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -86,13 +89,18 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Proxied)>, ProxyError> {
         return Err(ProxyError::Missing);
     }
     let mut most = MAX_HEADER;
-    if starts(V2_SIGNATURE) && bytes.len() >= V2_HEAD {
-        most = V2_HEAD + usize::from(u16::from_be_bytes([bytes[14], bytes[15]]));
+    if starts(V2_SIGNATURE) {
+        if bytes.len() >= V2_HEAD {
+            most = V2_HEAD + usize::from(u16::from_be_bytes([bytes[14], bytes[15]]));
+        }
         if most > MAX_HEADER {
             return Err(ProxyError::TooLong);
         }
+    } else {
+        // A longer line is none, whether its end has come already or not.
+        most = V1_MOST;
     }
-    match ProxyHeader::parse(bytes, ParseConfig::default()) {
+    match ProxyHeader::parse(&bytes[..bytes.len().min(most)], ParseConfig::default()) {
         Ok((header, len)) => Ok(Some((len, proxied(&header)?))),
         Err(Error::BufferTooShort) if bytes.len() < most => Ok(None),
         Err(_) => Err(ProxyError::Malformed),

@@ -137,3 +137,23 @@ fn without_descriptors_accepting_pauses_and_goes_on() {
     vitals.recover(8 << 20, "no descriptors");
     broker.stop();
 }
+
+#[test]
+fn a_soft_limit_of_descriptors_is_raised_to_what_connections_need() {
+    let (soft, hard, clients) = (60, 4_096, 100);
+    let mut command = process::command(1, &["--log", "warn"]);
+    process::limit_softly(&mut command, libc::RLIMIT_NOFILE, soft, hard);
+    let broker = Broker::serve(command, 1);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", broker.id()));
+    let limits = limits.expect("a running process");
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    assert_eq!(words[3..5], [hard.to_string(), hard.to_string()]);
+    let served: Vec<Client> = (0..clients)
+        .map(|number| Client::v5(broker.address(), &format!("client-{number}")))
+        .collect();
+    served.into_iter().for_each(Client::disconnect);
+    broker.stop();
+}

@@ -119,9 +119,19 @@ fn spawn(command: &mut Command) -> Child {
 
 /// Sets a limit of the process to be (soft and hard alike).
 pub fn limit(command: &mut Command, resource: libc::__rlimit_resource_t, value: u64) {
+    limit_softly(command, resource, value, value);
+}
+
+/// Sets a soft limit of the process to be, which it may raise to the hard one.
+pub fn limit_softly(
+    command: &mut Command,
+    resource: libc::__rlimit_resource_t,
+    soft: u64,
+    hard: u64,
+) {
     let limit = libc::rlimit {
-        rlim_cur: value,
-        rlim_max: value,
+        rlim_cur: soft,
+        rlim_max: hard,
     };
     // SAFETY: setrlimit is async-signal-safe and reads the limit, which the closure owns.
     unsafe {

@@ -121,10 +121,7 @@ impl RawRules {
             server.auth_http_cafile.clone(),
             server.auth_http_bearer.clone(),
         );
-        let (cert, key) = (
-            server.auth_http_cert.clone(),
-            server.auth_http_key.clone(),
-        );
+        let (cert, key) = (server.auth_http_cert.clone(), server.auth_http_key.clone());
         let tokens = keys.has_keys();
         let asks = auth_http.is_some();
         Self {

@@ -265,3 +265,118 @@ fn only_what_its_peer_alone_waits_for_may_end_with_it() {
         assert!(!world.awaits_in_vain(client));
     });
 }
+
+#[test]
+fn that_nobody_answered_is_not_remembered_as_a_decision() {
+    in_worlds(|world| {
+        let publisher = world.connect("publisher", PLAIN);
+        world.seen(publisher);
+        for (silence, told) in [
+            (None, ReasonCode::NotAuthorized),
+            (Some(Answer::Busy), ReasonCode::QuotaExceeded),
+            (Some(Answer::Panicked), ReasonCode::ImplementationSpecific),
+        ] {
+            world.publish(publisher, "ask/t", "x", QoS::AtLeastOnce, 1);
+            let inquiry = only(world.questions());
+            match silence {
+                Some(answer) => world.answer(inquiry.ticket, answer),
+                None => world.pass(11),
+            }
+            assert_eq!(world.seen(publisher), [Seen::Ack("PUBACK", 1, told)]);
+        }
+        world.publish(publisher, "ask/t", "x", QoS::AtLeastOnce, 1);
+        let inquiry = only(world.questions());
+        world.answer(inquiry.ticket, Answer::Verdict(Verdict::Allow));
+        let told = Seen::Ack("PUBACK", 1, ReasonCode::Success);
+        assert_eq!(world.seen(publisher), [told]);
+    });
+}
+
+#[test]
+fn an_answer_by_the_old_rules_counts_once_and_is_forgotten() {
+    in_worlds(|world| {
+        let publisher = world.connect("publisher", PLAIN);
+        world.seen(publisher);
+        world.publish(publisher, "ask/t", "x", QoS::AtMostOnce, 0);
+        let by_old_rules = only(world.questions());
+        world.engines[0].chain.reload().expect("nothing to read");
+        world.answer(by_old_rules.ticket, Answer::Verdict(Verdict::Allow));
+        world.publish(publisher, "ask/t", "x", QoS::AtMostOnce, 0);
+        let by_new_rules = only(world.questions());
+        world.answer(by_new_rules.ticket, Answer::Verdict(Verdict::Allow));
+        world.publish(publisher, "ask/t", "x", QoS::AtMostOnce, 0);
+        assert!(world.questions().is_empty(), "decided");
+    });
+}
+
+#[test]
+fn a_second_answer_changes_nothing() {
+    in_worlds(|world| {
+        let publisher = world.connect("publisher", PLAIN);
+        world.seen(publisher);
+        world.publish(publisher, "ask/1", "x", QoS::AtLeastOnce, 1);
+        world.publish(publisher, "ask/2", "x", QoS::AtLeastOnce, 2);
+        let first = only(world.questions());
+        world.answer(first.ticket, deny());
+        let second = only(world.questions());
+        world.answer(first.ticket, Answer::Verdict(Verdict::Allow));
+        assert_eq!(world.seen(publisher).len(), 1, "the second still waits");
+        world.answer(second.ticket, deny());
+        let open: usize = world.engines.iter().map(|e| e.open_questions()).sum();
+        assert_eq!(open, 0);
+    });
+}
+
+#[test]
+fn a_connection_has_one_timer_however_much_it_asks() {
+    let mut world = world(1);
+    let publisher = world.connect("publisher", PLAIN);
+    let before = world.engines[0].timers.len();
+    for number in 0..100 {
+        let topic = format!("ask/{number}");
+        world.publish(publisher, &topic, "x", QoS::AtMostOnce, 0);
+        let inquiry = only(world.questions());
+        world.answer(inquiry.ticket, Answer::Verdict(Verdict::Allow));
+        assert!(world.engines[0].timers.len() <= before + 1);
+    }
+}
+
+#[test]
+fn all_questions_about_one_packet_share_its_time() {
+    in_worlds(|world| {
+        let client = world.connect("client", PLAIN);
+        world.seen(client);
+        // SUBSCRIBE by hand: four filters at QoS 0.
+        let mut packet = vec![0x82, 34, 0, 9, 0];
+        for filter in ["ask/a", "ask/b", "ask/c", "good/"] {
+            packet.extend_from_slice(&[0, 5]);
+            packet.extend_from_slice(filter.as_bytes());
+            packet.push(0);
+        }
+        packet[1] = u8::try_from(packet.len() - 2).expect("short");
+        world.send_bytes(client, &packet);
+        world.settle();
+        let first = only(world.questions());
+        world.pass(8);
+        world.answer(first.ticket, Answer::Verdict(Verdict::Allow));
+        only(world.questions());
+        world.pass(3);
+        assert!(world.questions().is_empty(), "there is no time to ask");
+        assert_eq!(
+            world.seen(client),
+            [Seen::SubAck(9, vec![0, 0x87, 0x87, 0])]
+        );
+    });
+}
+
+#[test]
+fn a_refusal_that_connack_can_not_tell_is_told_as_not_authorized() {
+    in_worlds(|world| {
+        let client = greet_as(world, ProtocolVersion::V5, Some("ask"));
+        let inquiry = only(world.questions());
+        let reason = ReasonCode::PacketIdentifierInUse;
+        world.answer(inquiry.ticket, Answer::Verdict(Verdict::Deny(reason)));
+        assert_eq!(connack(world, client), Some(ReasonCode::NotAuthorized));
+        assert!(world.is_closed(client));
+    });
+}

@@ -6,7 +6,7 @@
 
 use super::password_file::entry;
 use super::password_hash::PasswordHash;
-use crate::hooks::line_error::{LineError, lines};
+use crate::hooks::line_error::{LineError, lines, written_lines};
 
 /// Sets the hash of `user`: in its own line, or in a new one at the end. Also says
 /// whether the user was there already.
@@ -64,7 +64,7 @@ fn rewrite(
     if file.is_empty() {
         return Ok(text);
     }
-    for line in lines(file) {
+    for (line, written) in lines(file).zip(written_lines(file)) {
         let (number, line) = line?;
         let kept = match entry(number, line)? {
             None => Some(None),
@@ -77,6 +77,9 @@ fn rewrite(
         };
         if let Some(changed) = kept {
             text.push_str(changed.as_deref().unwrap_or(line));
+            if written.ends_with(b"\r") {
+                text.push('\r');
+            }
             text.push('\n');
         }
     }
@@ -124,6 +127,18 @@ mod tests {
         let users = PasswordFile::parse(file.as_bytes()).expect("well-formed");
         assert!(users.verify("alice", b"se:cret") && users.verify("bob", b"$tiff"));
         assert_eq!(upgrade(file.as_bytes(), hash), Ok((file, 0)));
+    }
+
+    #[test]
+    fn line_ends_stay_as_they_are() {
+        let comment = "# from elsewhere\r\r\n";
+        let (file, _) = set(comment.as_bytes(), "bob", &hash("two")).expect("well-formed");
+        assert!(file.starts_with(comment), "{file:?}");
+        let lines = format!("bob:{}\r\n", hash("old"));
+        let (file, found) = set(lines.as_bytes(), "bob", &hash("new")).expect("well-formed");
+        assert!(found && file.ends_with("\r\n"));
+        let users = PasswordFile::parse(file.as_bytes()).expect("well-formed");
+        assert!(users.verify("bob", b"new"));
     }
 
     #[test]

@@ -168,3 +168,22 @@ fn a_header_is_bounded() {
         Err(TransportError::Proxy(ProxyError::TooLong))
     ));
 }
+
+#[test]
+fn a_line_that_is_too_long_is_refused_however_it_is_cut() {
+    // Version 1 has 107 bytes, its end included.
+    let line = |bytes: usize| [&b"PROXY UNKNOWN "[..], &vec![b'x'; bytes - 16], b"\r\n"].concat();
+    for pieces in [1, 50, 106, 107, 108, 200] {
+        let mut delivered = Delivered::default();
+        feed(&mut transport(), &mut delivered, &line(107), || pieces).expect("just short enough");
+        assert!(delivered.established.is_some());
+        for length in [108, 150] {
+            let mut delivered = Delivered::default();
+            let error = feed(&mut transport(), &mut delivered, &line(length), || pieces);
+            assert!(matches!(
+                error,
+                Err(TransportError::Proxy(ProxyError::Malformed))
+            ));
+        }
+    }
+}

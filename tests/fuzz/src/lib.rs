@@ -3,7 +3,8 @@
 //!
 //! Owns the targets and the little that they share. Shared between the fuzzers
 //! (`fuzz_targets`) and the replay of their corpora (`tests/fuzz_corpus.rs`).
-//! Pure: no I/O, no clock, and the same bytes make the same run.
+//! Pure but for one file that `tokens` needs: no I/O, no clock, and the same bytes make
+//! the same run.
 
 pub mod cuts;
 pub mod decode;
@@ -16,6 +17,8 @@ pub mod openings;
 pub mod packets;
 pub mod retained;
 pub mod round_trip;
+pub mod rule_files;
 pub mod stream;
 pub mod subscriptions;
+pub mod tokens;
 pub mod world;

@@ -32,10 +32,12 @@ struct Run {
     index: Subscriptions,
     wanting: Interest,
     asking: Interest,
-    list: BTreeMap<(String, u32), Subscription>,
+    /// Filters and who has subscribed to them: no filter without anybody.
+    list: BTreeMap<String, BTreeMap<u32, Subscription>>,
     groups: SharedGroups,
-    /// Group, filter, member: whether it is online.
-    members: BTreeMap<(String, String, u32), bool>,
+    /// Groups and filters, and their members: whether each is online. No group without
+    /// anybody.
+    members: BTreeMap<(String, String), BTreeMap<u32, bool>>,
 }
 
 /// Takes the bytes as operations.
@@ -121,11 +123,9 @@ impl Run {
     /// Where so many shapes of wildcard filters may be, another filter finds room if its
     /// shape is among them.
     fn check_room(&self, filter: &str) {
-        let wildcards = self
-            .list
-            .keys()
-            .filter(|(text, _)| parse(text).is_wildcard());
-        let shapes: BTreeSet<Vec<char>> = wildcards.map(|(text, _)| shape(text)).collect();
+        let filters = self.list.keys();
+        let wildcards = filters.filter(|filter| parse(filter).is_wildcard());
+        let shapes: BTreeSet<Vec<char>> = wildcards.map(|filter| shape(filter)).collect();
         let has_room = |most| self.index.has_room_for(parse(filter), most);
         let known = !parse(filter).is_wildcard() || shapes.contains(&shape(filter));
         assert_eq!(has_room(shapes.len()), known, "{filter} beside {shapes:?}");
@@ -139,10 +139,12 @@ impl Run {
         options: SubscriptionOptions,
         id: Option<NonZeroU32>,
     ) {
-        let first_of_filter = !self.is_wanted(filter);
-        let before = self
-            .list
-            .insert((filter.to_owned(), session), (options, id));
+        let first_of_filter = !self.list.contains_key(filter);
+        if first_of_filter {
+            self.list.insert(filter.to_owned(), BTreeMap::new());
+        }
+        let subscribers = self.list.get_mut(filter).expect("there now");
+        let before = subscribers.insert(session, (options, id));
         let inserted = self.index.insert(parse(filter), session, options, id);
         let expected = Inserted {
             new_subscription: before.is_none(),
@@ -155,8 +157,12 @@ impl Run {
     }
 
     fn remove(&mut self, filter: &str, session: u32) {
-        let before = self.list.remove(&(filter.to_owned(), session));
-        let last_of_filter = !self.is_wanted(filter);
+        let subscribers = self.list.get_mut(filter);
+        let before = subscribers.and_then(|subscribers| subscribers.remove(&session));
+        let last_of_filter = self.list.get(filter).is_none_or(BTreeMap::is_empty);
+        if last_of_filter {
+            self.list.remove(filter);
+        }
         let removed = self.index.remove(parse(filter), session);
         let expected = before.map(|_| Removed { last_of_filter });
         assert_eq!(removed, expected, "{filter} of {session}");
@@ -165,15 +171,10 @@ impl Run {
         }
     }
 
-    /// Whether anybody has subscribed to this very filter.
-    fn is_wanted(&self, filter: &str) -> bool {
-        let all = (filter.to_owned(), 0)..=(filter.to_owned(), u32::MAX);
-        self.list.range(all).next().is_some()
-    }
-
     /// All subscriptions of a session end.
     fn forget(&mut self, session: u32) {
-        let own = self.list.keys().filter(|(_, other)| *other == session);
+        let own = self.list.iter();
+        let own = own.filter(|(_, subscribers)| subscribers.contains_key(&session));
         let filters: Vec<String> = own.map(|(filter, _)| filter.clone()).collect();
         for filter in filters {
             self.remove(&filter, session);
@@ -186,54 +187,53 @@ impl Run {
         let identity = member(session, true).session;
         if operation & 0x80 != 0 {
             let online = operation & 0x20 != 0;
-            self.groups.set_online(ShardId(0), identity, online);
-            for ((_, _, other), known) in &mut self.members {
-                if *other == session {
-                    *known = online;
-                }
-            }
+            self.set_online(session, online);
             return Some(());
         }
         let filter = input.filter()?;
-        let key = (group.to_owned(), filter.clone(), session);
-        let others = |members: &BTreeMap<(String, String, u32), bool>| {
-            members
-                .keys()
-                .any(|(name, text, _)| (name, text) == (&key.0, &key.1))
-        };
+        let key = (group.to_owned(), filter.clone());
         if operation & 0x10 == 0 {
-            let first = !others(&self.members);
+            let first = !self.members.contains_key(&key);
             let online = operation & 0x20 != 0;
             // A session is online everywhere or nowhere.
-            self.groups.set_online(ShardId(0), identity, online);
-            for ((_, _, other), known) in &mut self.members {
-                if *other == session {
-                    *known = online;
-                }
-            }
+            self.set_online(session, online);
             let joined = self
                 .groups
                 .join(group, parse(&filter), member(session, online));
             assert_eq!(joined, first, "{group} {filter}");
-            self.members.insert(key, online);
+            self.members.entry(key).or_default().insert(session, online);
         } else {
-            let was = self.members.remove(&key).is_some();
+            let members = self.members.get_mut(&key);
+            let was = members.is_some_and(|members| members.remove(&session).is_some());
+            let is_over = self.members.get(&key).is_none_or(BTreeMap::is_empty);
+            if is_over {
+                self.members.remove(&key);
+            }
             let left = self
                 .groups
                 .leave(group, parse(&filter), ShardId(0), identity);
-            let gone = was.then(|| !others(&self.members));
+            let gone = was.then_some(is_over);
             assert_eq!(left, gone, "{group} {filter}");
         }
         Some(())
     }
 
+    fn set_online(&mut self, session: u32, online: bool) {
+        let identity = member(session, true).session;
+        self.groups.set_online(ShardId(0), identity, online);
+        for members in self.members.values_mut() {
+            if let Some(known) = members.get_mut(&session) {
+                *known = online;
+            }
+        }
+    }
+
     fn publish(&mut self, topic: &str, publisher: Option<u32>) {
         let mut expected = Answer::new();
         let mut wanted = false;
-        for ((filter, session), (options, id)) in &self.list {
-            if !naive::matches(filter, topic) {
-                continue;
-            }
+        let matching = self.list.iter();
+        let matching = matching.filter(|(filter, _)| naive::matches(filter, topic));
+        for (session, (options, id)) in matching.flat_map(|(_, subscribers)| subscribers) {
             wanted = true;
             if options.no_local && publisher == Some(*session) {
                 continue;
@@ -269,22 +269,13 @@ impl Run {
 
     /// Each group that matches chooses one member, one that is online if any is.
     fn choose(&mut self, topic: &str) {
-        let mut expected: BTreeMap<(String, String), BTreeSet<u32>> = BTreeMap::new();
-        for best in [true, false] {
-            for ((group, filter, session), online) in &self.members {
-                let name = (group.clone(), filter.clone());
-                let in_question = *online == best && naive::matches(filter, topic);
-                let online_exists = !best
-                    && expected.get(&name).is_some_and(|sessions| {
-                        sessions
-                            .iter()
-                            .any(|other| self.members[&(group.clone(), filter.clone(), *other)])
-                    });
-                if in_question && !online_exists {
-                    expected.entry(name).or_default().insert(*session);
-                }
-            }
-        }
+        let in_question = |(key, members): (&(String, String), &BTreeMap<u32, bool>)| {
+            let best = members.values().any(|&online| online);
+            let best = members.iter().filter(|&(_, &online)| online == best);
+            let sessions: BTreeSet<u32> = best.map(|(session, _)| *session).collect();
+            naive::matches(&key.1, topic).then(|| (key.clone(), sessions))
+        };
+        let expected: BTreeMap<_, _> = self.members.iter().filter_map(in_question).collect();
         let mut chosen = BTreeMap::new();
         self.groups.choose(topic, |choice| {
             let name = (choice.group.to_owned(), choice.filter.to_owned());
@@ -302,20 +293,28 @@ impl Run {
 
     /// Everything goes, and nothing stays behind.
     fn end(&mut self) {
-        assert_eq!(self.index.len(), self.list.len());
-        let filters: BTreeSet<String> = self.list.keys().map(|(text, _)| text.clone()).collect();
+        let all: usize = self.list.values().map(BTreeMap::len).sum();
+        assert_eq!(self.index.len(), all);
+        let filters: Vec<String> = self.list.keys().cloned().collect();
         assert_eq!(self.index.filters(), filters.len());
-        let sessions: BTreeSet<u32> = self.list.keys().map(|(_, session)| *session).collect();
+        let sessions: BTreeSet<u32> = self
+            .list
+            .values()
+            .flat_map(BTreeMap::keys)
+            .copied()
+            .collect();
         for session in sessions {
             self.forget(session);
         }
         assert!(self.index.is_empty() && self.index.filters() == 0);
-        for (group, filter, session) in std::mem::take(&mut self.members).into_keys() {
-            let session = member(session, true).session;
-            let left = self
-                .groups
-                .leave(&group, parse(&filter), ShardId(0), session);
-            assert!(left.is_some());
+        for ((group, filter), members) in std::mem::take(&mut self.members) {
+            for session in members.into_keys() {
+                let session = member(session, true).session;
+                let left = self
+                    .groups
+                    .leave(&group, parse(&filter), ShardId(0), session);
+                assert!(left.is_some());
+            }
         }
         assert!(self.groups.is_empty());
         for filter in filters {

@@ -241,7 +241,7 @@ impl World {
             Received::Granted(packet_id) => {
                 self.clients[client].requests.remove(&packet_id);
             }
-            Received::Disconnect => self.end_of_stream(stream),
+            Received::Refused | Received::Disconnect => self.end_of_stream(stream),
             Received::Pong => {}
         }
     }

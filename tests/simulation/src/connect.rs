@@ -61,9 +61,10 @@ impl World {
         } else {
             0
         };
-        let clean = !self.healed
-            && ((self.has(Feature::CleanStart) && self.random.percent(25))
-                || (expiry == 0 && self.random.percent(50)));
+        let clean = self.is_unsure(client)
+            || !self.healed
+                && ((self.has(Feature::CleanStart) && self.random.percent(25))
+                    || (expiry == 0 && self.random.percent(50)));
         let mut terms = Terms {
             clean_start: clean,
             expiry,
@@ -75,8 +76,8 @@ impl World {
             terms.expiry = 0;
         } else if !version_5 {
             // One flag says both.
-            terms.clean_start = expiry == 0;
-            terms.expiry = if expiry == 0 { 0 } else { u32::MAX };
+            terms.clean_start = expiry == 0 || clean;
+            terms.expiry = if terms.clean_start { 0 } else { u32::MAX };
         } else {
             if self.has(Feature::ReceiveMaximum) && self.random.percent(60) {
                 terms.receive_maximum = Some(*self.random.pick(&[1, 2, 3, 10]));
@@ -94,6 +95,17 @@ impl World {
         terms
     }
 
+    /// Whether a client has forgotten its session for a connection that was not let in,
+    /// or may not be, while the broker may have kept it: it has to begin anew.
+    fn is_unsure(&self, client: usize) -> bool {
+        let own = self.history.links.iter().rev();
+        self.plan.has_hooks()
+            && own
+                .filter(|link| link.client == client)
+                .take_while(|link| link.accepted.is_none())
+                .any(|link| link.clean_start || link.expiry == 0)
+    }
+
     /// A client connects, whatever connection it had.
     pub fn connect(&mut self, client: usize) {
         let terms = self.choose_terms(client);
@@ -104,6 +116,7 @@ impl World {
         }
         let stream = self.open_stream(client);
         let will = self.choose_will(client, stream);
+        let user = self.choose_user(client);
         let window = match (self.limits.max_inflight, terms.receive_maximum) {
             (0, theirs) => theirs.unwrap_or(u16::MAX),
             (ours, theirs) => ours.min(theirs.unwrap_or(u16::MAX)),
@@ -118,7 +131,11 @@ impl World {
             window,
             maximum_packet: terms.maximum_packet.unwrap_or(u32::MAX),
             alias_maximum: terms.alias_maximum,
+            user,
             arrived: None,
+            came_home: None,
+            refused: false,
+            overtaken: false,
             accepted: None,
             present: false,
             incarnation: None,
@@ -155,6 +172,7 @@ impl World {
         };
         let terms_of_will = self.history.links[stream].will.clone();
         let name = self.clients[client].name.clone();
+        let user = self.history.links[stream].user.clone();
         let message = terms_of_will
             .as_ref()
             .map(|will| self.history.messages[will.message as usize].clone());
@@ -179,7 +197,7 @@ impl World {
             properties,
             client_id: &name,
             will,
-            username: None,
+            username: user.as_deref(),
             password: None,
         };
         self.send(client, &Packet::Connect(connect), Sent::Connect);

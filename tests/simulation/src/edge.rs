@@ -4,9 +4,9 @@
 //! Owns the decoding of the broker's bytes. Never changes what happens.
 
 use ringmq::ids::ConnectionId;
-use ringmq::protocol::{Packet, PacketId, Publish, Split, split};
+use ringmq::protocol::{Packet, PacketId, Publish, ReasonCode, Split, split};
 
-use crate::history::{Delivery, End, MessageId};
+use crate::history::{Delivery, End, MessageId, Subscription, When};
 use crate::stream::{Place, Received, Request, Sent};
 use crate::world::World;
 
@@ -49,7 +49,10 @@ impl World {
         });
         self.history.links[stream].heard = self.now;
         match sent {
-            Sent::Connect => self.history.links[stream].arrived = Some(when),
+            Sent::Connect => {
+                self.history.links[stream].arrived = Some(when);
+                self.note_home(stream);
+            }
             Sent::Publish { packet_id, message } => {
                 let record = &mut self.history.messages[*message as usize];
                 record.arrived.get_or_insert(when);
@@ -138,16 +141,22 @@ impl World {
         }
     }
 
-    fn streams_at(&self, shard: usize) -> Vec<usize> {
+    /// The streams of a shard. Where several CONNECTs of a client may be answered at
+    /// once, those that came first go first.
+    pub fn streams_at(&self, shard: usize) -> Vec<usize> {
         let first = ConnectionId {
             slot: 0,
             generation: 0,
         };
-        self.places
-            .range((shard, first)..)
-            .take_while(|((at, _), _)| *at == shard)
-            .map(|(_, &stream)| stream)
-            .collect()
+        let places = self.places.range((shard, first)..);
+        let here = places.take_while(|((at, _), _)| *at == shard);
+        let mut streams: Vec<usize> = here.map(|(_, &stream)| stream).collect();
+        if self.plan.has_hooks() {
+            let links = &self.history.links;
+            // A stream is there a moment before its link is.
+            streams.sort_by_key(|&stream| links.get(stream).map(|link| link.came_home));
+        }
+        streams
     }
 
     /// Decodes what an engine has put into an out-buffer since the last look.
@@ -207,8 +216,12 @@ impl World {
             });
         }
         match packet {
+            Packet::ConnAck(connack) if connack.reason.is_error() => {
+                self.check_refusal(stream, connack.reason);
+                Received::Refused
+            }
             Packet::ConnAck(connack) => {
-                self.note_accepted(stream, connack.session_present, connack.reason as u8);
+                self.note_accepted(stream, connack.session_present);
                 Received::ConnAck {
                     present: connack.session_present,
                     receive_maximum: connack
@@ -220,22 +233,17 @@ impl World {
             }
             Packet::Publish(publish) => self.note_delivery(stream, publish),
             Packet::PubAck(ack) => {
-                let success = !ack.reason.is_error();
-                self.note_acknowledged(stream, ack.packet_id.get(), success);
+                let success = self.note_acknowledged(stream, ack.packet_id.get(), ack.reason);
                 Received::PubAck(ack.packet_id.get(), success)
             }
             Packet::PubRec(ack) => {
-                let success = !ack.reason.is_error();
-                self.note_acknowledged(stream, ack.packet_id.get(), success);
+                let success = self.note_acknowledged(stream, ack.packet_id.get(), ack.reason);
                 Received::PubRec(ack.packet_id.get(), success)
             }
             Packet::PubRel(ack) => Received::PubRel(ack.packet_id.get()),
             Packet::PubComp(ack) => Received::PubComp(ack.packet_id.get()),
-            Packet::SubAck(ack) => {
-                let granted = ack.reasons.iter().all(|&reason| reason < 0x80);
-                self.note_request(stream, ack.packet_id, true, granted)
-            }
-            Packet::UnsubAck(ack) => self.note_request(stream, ack.packet_id, false, true),
+            Packet::SubAck(ack) => self.note_request(stream, ack.packet_id, true, ack.reasons),
+            Packet::UnsubAck(ack) => self.note_request(stream, ack.packet_id, false, &[]),
             Packet::PingResp => {
                 self.streams[stream].pings = self.streams[stream].pings.saturating_sub(1);
                 Received::Pong
@@ -251,14 +259,19 @@ impl World {
         }
     }
 
-    fn note_accepted(&mut self, stream: usize, present: bool, reason: u8) {
+    /// A CONNECT is whole: is it at its client's home?
+    pub fn note_home(&mut self, stream: usize) {
         let when = self.history.when(self.now);
-        if reason != 0 {
-            self.violate("sessions", || {
-                format!("stream {stream} is refused with {reason:#x}")
-            });
-            return;
+        let name = &self.clients[self.streams[stream].client].name;
+        let home = self.homes.of_client(name).index();
+        if matches!(self.streams[stream].place, Place::Shard(shard, _) if shard == home) {
+            self.history.links[stream].came_home.get_or_insert(when);
         }
+    }
+
+    fn note_accepted(&mut self, stream: usize, present: bool) {
+        let when = self.history.when(self.now);
+        self.check_admission(stream);
         self.check_session_present(stream, present);
         let client = self.history.links[stream].client;
         if !present {
@@ -275,9 +288,11 @@ impl World {
         }
     }
 
-    fn note_acknowledged(&mut self, stream: usize, packet_id: u16, success: bool) {
+    fn note_acknowledged(&mut self, stream: usize, packet_id: u16, reason: ReasonCode) -> bool {
         let when = self.history.when(self.now);
+        let success = !reason.is_error();
         if let Some(&message) = self.streams[stream].arrived_ids.get(&packet_id) {
+            self.check_acknowledgement(stream, message, reason);
             let record = &mut self.history.messages[message as usize];
             if success {
                 record.acked.get_or_insert(when);
@@ -285,6 +300,7 @@ impl World {
                 record.refused = true;
             }
         }
+        success
     }
 
     fn note_request(
@@ -292,7 +308,7 @@ impl World {
         stream: usize,
         packet_id: PacketId,
         subscribing: bool,
-        granted: bool,
+        reasons: &[u8],
     ) -> Received {
         let when = self.history.when(self.now);
         let packet_id = packet_id.get();
@@ -302,12 +318,21 @@ impl World {
             });
             return Received::Granted(packet_id);
         };
-        if request.subscribing != subscribing || !granted {
+        let fits = !subscribing || reasons.len() == request.entries.len();
+        if request.subscribing != subscribing || !fits {
             self.violate("content", || {
-                format!("stream {stream}: request {packet_id} is refused")
+                format!("stream {stream}: request {packet_id} is answered by another's answer")
             });
+            return Received::Granted(packet_id);
         }
-        for entry in request.entries {
+        for (place, &entry) in request.entries.iter().enumerate() {
+            if subscribing {
+                self.check_subscribed(stream, entry, reasons[place]);
+                if reasons[place] >= 0x80 {
+                    self.note_refused(entry, request.arrived);
+                    continue;
+                }
+            }
             let (client, filter) = {
                 let subscription = &self.history.subscriptions[entry];
                 (subscription.client, subscription.filter.clone())
@@ -329,6 +354,25 @@ impl World {
             }
         }
         Received::Granted(packet_id)
+    }
+
+    /// A subscription is refused: what there was of the same filter goes on, where
+    /// nothing else has come meanwhile.
+    fn note_refused(&mut self, entry: usize, arrived: When) {
+        let refused = &mut self.history.subscriptions[entry];
+        (refused.refused, refused.ending) = (true, Some(arrived));
+        let (client, filter) = (refused.client, refused.filter.clone());
+        let same = |other: &Subscription| other.client == client && other.filter == filter;
+        let subscriptions = &mut self.history.subscriptions;
+        let mut own = subscriptions.iter().filter(|other| same(other));
+        if own.any(|other| other.requested > Some(arrived)) {
+            return;
+        }
+        for other in subscriptions.iter_mut().filter(|other| same(other)) {
+            if !other.refused && !other.left && other.ending == Some(arrived) {
+                other.ending = None;
+            }
+        }
     }
 
     fn note_delivery(&mut self, stream: usize, publish: &Publish<'_>) -> Received {

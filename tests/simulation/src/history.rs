@@ -118,6 +118,8 @@ pub struct Subscription {
     pub left: bool,
     /// When UNSUBACK (or the replacing SUBACK) left.
     pub ended: Option<When>,
+    /// Whether SUBACK said no.
+    pub refused: bool,
 }
 
 impl Subscription {
@@ -130,7 +132,8 @@ impl Subscription {
     /// Whether it may be in force at some moment from `from` to `to`.
     #[must_use]
     pub fn may_be_active(&self, from: When, to: When) -> bool {
-        self.requested.is_some_and(|requested| requested <= to)
+        !self.refused
+            && self.requested.is_some_and(|requested| requested <= to)
             && self.ended.is_none_or(|ended| ended >= from)
     }
 
@@ -189,8 +192,16 @@ pub struct Link {
     pub maximum_packet: u32,
     /// Aliases the broker may set.
     pub alias_maximum: u16,
+    /// The user name.
+    pub user: Option<String>,
     /// When CONNECT arrived.
     pub arrived: Option<When>,
+    /// When it came to its client's home shard.
+    pub came_home: Option<When>,
+    /// Whether CONNACK said no.
+    pub refused: bool,
+    /// Whether that was because a later one had come.
+    pub overtaken: bool,
     /// When CONNACK left.
     pub accepted: Option<When>,
     /// Session Present.
@@ -265,10 +276,10 @@ impl History {
         incarnation: u32,
     ) -> impl Iterator<Item = &Subscription> {
         self.subscriptions.iter().filter(move |subscription| {
+            let link = &self.links[subscription.stream];
             subscription.client == client
-                && self.links[subscription.stream]
-                    .incarnation
-                    .is_none_or(|of| of == incarnation)
+                && !link.refused
+                && link.incarnation.is_none_or(|of| of == incarnation)
         })
     }
 

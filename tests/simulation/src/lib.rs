@@ -4,7 +4,7 @@
 //! Owns one thread and no socket. `run` takes a [`Plan`] (which a seed determines) and
 //! returns what was seen; the same plan always gives the same trace. Everything else
 //! here is a part of that: `world` moves time, `shards` and `network` carry, `client`,
-//! `connect` and `workload` act, `edge` observes, `history` remembers, `properties`
+//! `connect` and `workload` act, `rules` and `questions` are the hooks, `edge` observes, `history` remembers, `properties`
 //! judge. `alike` compares one shard with many, `campaign` runs many seeds, `shrink` makes a failing plan smaller.
 
 pub mod alike;
@@ -20,6 +20,8 @@ mod edge;
 mod history;
 mod network;
 mod properties;
+mod questions;
+mod rules;
 mod shards;
 mod stream;
 mod topics;

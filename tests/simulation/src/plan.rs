@@ -5,6 +5,8 @@
 //! Owns the list of features. Pure: a plan is a function of its seed, and a
 //! smaller plan of the same seed (see `shrink`) is still a valid one.
 
+use std::time::Duration;
+
 use ringmq::engine::Limits;
 
 use crate::random::Random;
@@ -104,11 +106,48 @@ features! {
     LongRequests,
     /// A visit and a pass do the work of a few deliveries.
     SmallBudgets,
+    /// Hooks judge who connects.
+    JudgeConnects,
+    /// Hooks judge what is published, wills included.
+    JudgePublishes,
+    /// Hooks judge what is subscribed to.
+    JudgeSubscribes,
+    /// Hooks judge what is delivered.
+    JudgeDeliveries,
+    /// Answers that come after their deadline, twice, or never.
+    LateAnswers,
+    /// Hooks that panic, and workers that have too much to do.
+    BrokenHooks,
+    /// Rules that change.
+    Reloads,
+    /// The broker stops while everybody is busy and questions are open.
+    Stop,
 }
 
 /// Features that came when there were seeds worth keeping: they are decided apart, and
 /// all else of a seed stays as it was.
 pub const LATER: &[Feature] = &[Feature::LongRequests, Feature::SmallBudgets];
+
+/// Features that only hooks bring: half of the seeds have none of them, and are what
+/// they were before there were hooks.
+pub const HOOKS: &[Feature] = &[
+    Feature::JudgeConnects,
+    Feature::JudgePublishes,
+    Feature::JudgeSubscribes,
+    Feature::JudgeDeliveries,
+    Feature::LateAnswers,
+    Feature::BrokenHooks,
+    Feature::Reloads,
+    Feature::Stop,
+];
+
+/// Those of them that are questions to hooks.
+pub const JUDGES: &[Feature] = &[
+    Feature::JudgeConnects,
+    Feature::JudgePublishes,
+    Feature::JudgeSubscribes,
+    Feature::JudgeDeliveries,
+];
 
 /// Which features a run has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -183,7 +222,7 @@ impl Plan {
         // Some runs have nearly everything on, some nearly nothing.
         let chance = *random.pick(&[20, 40, 50, 60, 80]);
         let mut features = Features::default();
-        let early = |feature: &&Feature| !LATER.contains(feature);
+        let early = |feature: &&Feature| !LATER.contains(feature) && !HOOKS.contains(feature);
         for &feature in Feature::ALL.iter().filter(early) {
             if random.percent(chance) {
                 features = features.with(feature);
@@ -192,6 +231,13 @@ impl Plan {
         let mut later = Random::new(seed ^ 0x006c_6174_6572);
         for &feature in LATER {
             if later.percent(chance) {
+                features = features.with(feature);
+            }
+        }
+        let mut hooks = Random::new(seed ^ 0x0068_6f6f_6b73);
+        let hooked = hooks.percent(50);
+        for &feature in HOOKS {
+            if hooked && hooks.percent(60) {
                 features = features.with(feature);
             }
         }
@@ -214,6 +260,12 @@ impl Plan {
     #[must_use]
     pub fn has(&self, feature: Feature) -> bool {
         self.features.has(feature)
+    }
+
+    /// Whether there are hooks at all.
+    #[must_use]
+    pub fn has_hooks(&self) -> bool {
+        JUDGES.iter().any(|&judge| self.has(judge))
     }
 
     /// The broker's limits in this run.
@@ -240,6 +292,9 @@ impl Plan {
         if self.has(Feature::SmallBudgets) {
             limits.deliveries_per_visit = *random.pick(&[1, 20, 60, 200]);
             limits.deliveries_per_pass = *random.pick(&[1, 30, 100]);
+        }
+        if self.has_hooks() {
+            limits.verdict_timeout = Duration::from_secs(*random.pick(&[1, 3, 8]));
         }
         limits
     }

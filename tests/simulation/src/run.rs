@@ -1,12 +1,14 @@
 //! One run from its first connection to its last timer.
 //!
 //! Owns the phases: everybody acts; faults end and everybody comes back; all is
-//! quiet, and the properties are checked; everybody leaves, and nothing may be left.
+//! quiet, and the properties are checked; everybody leaves, and nothing may be left,
+//! or the broker stops.
 
+use ringmq::engine::StopPhase;
 use ringmq::protocol::ReasonCode;
 
 use crate::client::Phase;
-use crate::plan::Plan;
+use crate::plan::{Feature, Plan};
 use crate::world::{Event, Violation, World};
 
 /// What became of a run.
@@ -48,7 +50,11 @@ fn go(mut world: World) -> Outcome {
     world.check_replicas();
     // The hours in which everybody has left do not count.
     let millis = (world.now - 1_000) * world.clients.len() as u64;
-    world.part();
+    if world.has(Feature::Stop) && world.violation.is_none() {
+        world.stop();
+    } else {
+        world.part();
+    }
     Outcome {
         trace_hash: world.trace.hash(),
         violation: world.violation,
@@ -69,10 +75,38 @@ impl World {
             first.is_some_and(|watching| watching.granted.is_some())
         });
         self.pass(1_000);
+        self.plan_reloads();
         for client in 1..self.clients.len() {
             let delay = self.random.below(300);
             self.plan_in(delay, Event::Act(client));
         }
+    }
+
+    /// The broker stops while clients are in the middle of things.
+    fn stop(&mut self) {
+        for client in 1..self.clients.len() {
+            if self.random.percent(30) {
+                self.connect(client);
+            }
+            for _ in 0..self.random.below(6) {
+                self.do_something(client);
+            }
+        }
+        let moment = self.answers.below(60);
+        self.pass(moment);
+        self.stopping = true;
+        for phase in [StopPhase::StopReading, StopPhase::Disconnect] {
+            let now = self.timestamp();
+            for shard in 0..self.engines.len() {
+                self.engines[shard].handle_stop(phase, now);
+                self.tap_all(shard);
+                self.poke(shard);
+            }
+            let patience = self.answers.below(2_000);
+            self.pass(patience);
+        }
+        self.pass(20_000);
+        self.check_stopped();
     }
 
     fn act_out(&mut self) {

@@ -65,6 +65,7 @@ impl World {
                 self.flush(stream);
             }
         }
+        self.take_questions(shard);
         while let Some((id, to, arrival)) = self.engines[shard].next_handoff() {
             let stream = self
                 .places
@@ -81,6 +82,9 @@ impl World {
             self.arm(shard, id);
         }
         self.check_one_connection_each(shard);
+        if !more {
+            self.check_only_askers_wait(shard);
+        }
         if more {
             self.plan_turn(shard, self.now + 1);
         }
@@ -199,6 +203,7 @@ impl World {
             .line(self.now, || format!("stream {stream} is at shard {shard}"));
         self.streams[stream].place = Place::Shard(shard, id);
         self.places.insert((shard, id), stream);
+        self.note_home(stream);
         self.tap_all(shard);
         self.arm(shard, id);
     }

@@ -79,6 +79,8 @@ pub enum Received {
         /// The broker's Topic Alias Maximum.
         alias_maximum: u16,
     },
+    /// CONNACK with a reason why not.
+    Refused,
     /// PUBLISH.
     Publish {
         /// Zero for QoS 0.

@@ -368,6 +368,7 @@ impl World {
             ending: None,
             left: false,
             ended: None,
+            refused: false,
         });
         SubscriptionOptions {
             qos,

@@ -7,15 +7,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ahash::RandomState;
+use ringmq::engine::home::Homes;
 use ringmq::engine::{Arrival, ConnectionBudget, Engine, EngineConfig, Limits, PeerBatch, Stats};
+use ringmq::hooks::Chain;
 use ringmq::ids::{ConnectionId, ShardId};
 use ringmq::routing::InterestTable;
 use ringmq::time::Timestamp;
 
 use crate::client::Client;
-use crate::history::History;
+use crate::history::{History, When};
 use crate::plan::{Feature, Plan};
+use crate::questions::Asked;
 use crate::random::Random;
+use crate::rules::Rules;
 use crate::stream::Stream;
 use crate::trace::Trace;
 
@@ -41,6 +45,12 @@ pub enum Event {
     Linger(usize),
     /// A client pings, if it is still on this connection.
     Ping(usize, usize),
+    /// The answer to a question arrives.
+    Answer(usize),
+    /// The rules change.
+    Reload,
+    /// A shard hears that they did.
+    Reloaded(usize),
 }
 
 /// What travels between two shards.
@@ -81,6 +91,8 @@ pub struct World {
     /// Decides what network and mesh do, apart from it: the same clients can meet
     /// another weather.
     pub weather: Random,
+    /// Decides what hooks' answers do on their way, apart from both.
+    pub answers: Random,
     /// Milliseconds.
     pub now: u64,
     /// The shards.
@@ -89,6 +101,16 @@ pub struct World {
     pub turns: Vec<Option<u64>>,
     /// From each shard to each other.
     pub ways: BTreeMap<(usize, usize), Way>,
+    /// What hooks decide by.
+    pub rules: Arc<Rules>,
+    /// The hooks.
+    pub chain: Arc<Chain>,
+    /// All questions ever.
+    pub questions: Vec<Asked>,
+    /// Which shard is whose home.
+    pub homes: Homes,
+    /// When the rules changed.
+    pub reloads: Vec<When>,
     /// All connections ever.
     pub streams: Vec<Stream>,
     /// Who is where.
@@ -107,6 +129,8 @@ pub struct World {
     pub healed: bool,
     /// Whoever connects now does so to forget its session.
     pub parting: bool,
+    /// The broker stops.
+    pub stopping: bool,
     /// What clients received, kept where runs are to be compared.
     pub heard: Option<Vec<String>>,
     /// Actions left.
@@ -126,13 +150,15 @@ impl World {
         let hasher = RandomState::with_seeds(21, 22, 23, 24);
         let interest = Arc::new(InterestTable::new(plan.shards, hasher));
         let limits = Arc::new(plan.limits());
+        let rules = Arc::new(Rules::new(plan));
+        let chain = Arc::new(Chain::new(rules.hooks()));
         let engines = (0..plan.shards).map(|shard| {
             Engine::new(EngineConfig {
                 shard: ShardId(shard),
                 shards: plan.shards,
                 limits: Arc::clone(&limits),
                 listeners: Arc::from([]),
-                hooks: Arc::default(),
+                hooks: Arc::clone(&chain),
                 placement_seed: PLACEMENT,
                 random_seed: u64::from(shard) + 1,
                 interest: Arc::clone(&interest),
@@ -142,6 +168,11 @@ impl World {
             engines: engines.collect(),
             turns: vec![None; usize::from(plan.shards)],
             ways: BTreeMap::new(),
+            rules,
+            chain,
+            questions: Vec::new(),
+            homes: Homes::new(PLACEMENT, plan.shards),
+            reloads: Vec::new(),
             streams: Vec::new(),
             places: BTreeMap::new(),
             clients: Vec::new(),
@@ -151,6 +182,7 @@ impl World {
             superseded: Vec::new(),
             healed: false,
             parting: false,
+            stopping: false,
             heard: None,
             actions: plan.actions,
             events: 0,
@@ -159,6 +191,7 @@ impl World {
             planned: 0,
             random: Random::new(plan.seed),
             weather: Random::new(plan.seed ^ 0x7765_6174),
+            answers: Random::new(plan.seed ^ 0x616e_7377_6572),
             now: 1_000,
             limits,
             plan: plan.clone(),
@@ -242,6 +275,9 @@ impl World {
             Event::Acknowledge(client) => self.acknowledge_next(client),
             Event::Linger(stream) => self.end_linger(stream),
             Event::Ping(client, stream) => self.ping(client, stream),
+            Event::Answer(question) => self.answer(question),
+            Event::Reload => self.reload(),
+            Event::Reloaded(shard) => self.hear_of_reload(shard),
         }
     }
 

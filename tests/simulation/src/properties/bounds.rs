@@ -84,9 +84,32 @@ impl World {
                 self.violate("bounds", || format!("shard {shard}: a timer left"));
             }
         }
+        self.check_nobody_waits();
         let places = self.budget.in_use();
         if places > 0 {
             self.violate("bounds", || format!("{places} permits of connections left"));
+        }
+    }
+
+    /// Every question has ended: answered, too late, or nobody there any more.
+    fn check_nobody_waits(&mut self) {
+        self.answer_the_rest();
+        for shard in 0..self.engines.len() {
+            let open = self.engines[shard].open_questions();
+            if open > 0 {
+                self.violate("bounds", || format!("shard {shard}: {open} questions left"));
+            }
+        }
+    }
+
+    /// The broker has stopped: no connection and no question is left.
+    pub fn check_stopped(&mut self) {
+        self.check_nobody_waits();
+        let connections = self.stats().connections;
+        if connections > 0 || self.budget.in_use() > 0 {
+            self.violate("bounds", || {
+                format!("{connections} connections outlive the broker")
+            });
         }
     }
 }

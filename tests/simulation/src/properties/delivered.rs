@@ -13,6 +13,8 @@ use crate::history::{MessageId, Subscription, When};
 use crate::topics;
 use crate::world::World;
 
+use super::Permission;
+
 /// A delivery that did not happen.
 #[derive(Debug)]
 struct Missing {
@@ -84,12 +86,15 @@ impl World {
             };
             let until = match message.acked {
                 Some(acked) => acked,
-                None if message.qos == QoS::AtMostOnce && message.handled.is_some() => When {
-                    step: u64::MAX,
-                    at: self.now,
-                },
+                None if message.qos == QoS::AtMostOnce && message.handled.is_some() => self.end(),
                 None => continue,
             };
+            let id = u32::try_from(place).expect("few");
+            if !self.was_published(id, until)
+                || self.may_receive(client, &message.topic, arrived, until) != Permission::Granted
+            {
+                continue;
+            }
             let own = message.publisher == client;
             let granted = subscriptions
                 .iter()
@@ -104,7 +109,6 @@ impl World {
                 .filter(|s| s.may_be_active(arrived, until))
                 .map(|s| s.qos)
                 .max();
-            let id = u32::try_from(place).expect("few");
             let qos = granted.min(message.qos);
             let clear = possible.is_some_and(|possible| possible.min(message.qos) == qos);
             let got = history
@@ -133,6 +137,14 @@ impl World {
                 client,
                 excuses,
             });
+        }
+    }
+
+    /// The end of all that was seen.
+    pub fn end(&self) -> When {
+        When {
+            step: u64::MAX,
+            at: self.now,
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `bounds` | 7: queues keep to their bounds, everything open is answered, nothing stays |
 //! | `wills` | 8: a will exactly when it is due |
 //! | `shared` | 1 for shared groups: one member gets it, and somebody does |
+//! | `permitted` | what hooks refuse does not happen, what they allow does; nobody else waits |
 //! | `content` | what single packets must look like |
 //!
 //! Property 6 needs a store and has no file yet; 9 compares runs, see `alike`.
@@ -24,6 +25,7 @@ mod content;
 mod delivered;
 mod once;
 mod order;
+mod permitted;
 mod replicas;
 mod retained;
 mod sessions;
@@ -31,12 +33,15 @@ mod shared;
 mod wanted;
 mod wills;
 
+pub use permitted::Permission;
+
 use crate::world::World;
 
 impl World {
     /// Checks what can be judged once all is quiet.
     pub fn check_all(&mut self) {
-        let checks: [fn(&mut Self); 8] = [
+        let checks: [fn(&mut Self); 9] = [
+            Self::check_permitted,
             Self::check_wanted,
             Self::check_once,
             Self::check_order,

@@ -3,7 +3,8 @@
 //! sent again comes in the order it was sent in first [MQTT-4.6.0-1].
 //!
 //! Allowances: the first copy of a message counts; a QoS 1 message that its publisher
-//! sent more than once is left out, and so are retained copies (a replay is no part
+//! sent more than once is left out (at any QoS where it may have been refused the first
+//! time), and so are retained copies (a replay is no part
 //! of the stream), members of shared groups, and messages that reached the session at
 //! different QoS, because the subscription changed between them.
 
@@ -13,6 +14,7 @@ use ringmq::protocol::QoS;
 
 use crate::client::Role;
 use crate::history::{MessageId, When};
+use crate::plan::Feature;
 use crate::world::World;
 
 /// Within one of these there is an order: client, its session, publisher, topic, the
@@ -30,7 +32,8 @@ impl World {
                 continue;
             };
             let record = &self.history.messages[message as usize];
-            let repeated = record.qos == QoS::AtLeastOnce && record.sent > 1;
+            let repeated = (record.qos == QoS::AtLeastOnce && record.sent > 1)
+                || (self.has(Feature::JudgePublishes) && record.arrivals > 1);
             let worker = matches!(self.clients[delivery.client].role, Role::Worker(_));
             let key = (delivery.client, delivery.incarnation, message);
             if delivery.retain || worker || !seen.insert(key) || repeated || record.is_will {
@@ -104,7 +107,7 @@ impl World {
         }
         // Copies of one message under two identifiers have no one order.
         if let Some(what) = wrong
-            && !self.has(crate::plan::Feature::Retained)
+            && !self.has(Feature::Retained)
             && self.history.messages.iter().all(|m| m.arrivals <= 1)
         {
             self.violate("order", || what);

@@ -5,12 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use ringmq::engine::home::Homes;
 use ringmq::protocol::{ProtocolVersion, QoS};
 
 use crate::client::{Client, Role};
 use crate::history::MessageId;
-use crate::world::{PLACEMENT, World};
+use crate::world::World;
 
 impl World {
     /// Asks every shard what is retained.
@@ -19,12 +18,11 @@ impl World {
             return;
         }
         self.parting = true;
-        let homes = Homes::new(PLACEMENT, self.plan.shards);
         let mut probes = Vec::new();
         for shard in 0..self.engines.len() {
             let name = (0..)
                 .map(|number| format!("probe-{number}"))
-                .find(|name| homes.of_client(name).index() == shard)
+                .find(|name| self.homes.of_client(name).index() == shard)
                 .expect("every shard is somebody's home");
             let probe = self.clients.len();
             self.clients

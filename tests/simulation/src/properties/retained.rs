@@ -15,6 +15,7 @@ use crate::history::MessageId;
 use crate::topics;
 use crate::world::World;
 
+use super::Permission;
 use super::delivered::HEAD;
 
 impl World {
@@ -68,6 +69,7 @@ impl World {
                     m.topic == *topic && m.retain && (m.arrivals > 1 || m.sent != m.arrivals)
                 });
             certain
+                && self.was_published(message, self.end())
                 && !record.is_empty
                 && record.expiry.is_none()
                 && !repeated
@@ -86,7 +88,10 @@ impl World {
             _ => false,
         };
         let size = record.topic.len() * 2 + record.payload_len + HEAD;
+        let from = subscription.requested.unwrap_or_default();
+        let receive = self.may_receive(client, &record.topic, from, self.end());
         fresh
+            && receive == Permission::Granted
             && !subscription.is_shared()
             && subscription.granted.is_some()
             && subscription.ending.is_none()

@@ -63,7 +63,7 @@ impl World {
         let silent =
             link.keep_alive > 0 && self.now + 1 >= link.heard + u64::from(link.keep_alive) * 1_500;
         let never_came = link.accepted.is_none();
-        if end == End::Fault && !silent && !never_came {
+        if end == End::Fault && !silent && !never_came && !self.stopping {
             let reason = link.dismissed;
             self.violate("sessions", || {
                 format!("stream {stream} is thrown out, {reason:02x?}")

@@ -126,9 +126,12 @@ impl World {
         receivers: &Receivers,
     ) -> bool {
         let record = &self.history.messages[message as usize];
-        let (Some(arrived), Some(_)) = (record.arrived, record.acked) else {
+        let (Some(arrived), Some(acked)) = (record.arrived, record.acked) else {
             return false;
         };
+        if !self.was_published(message, acked) {
+            return false;
+        }
         if receivers.safe || record.refused || record.qos == QoS::AtMostOnce {
             return false;
         }

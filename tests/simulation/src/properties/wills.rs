@@ -13,6 +13,8 @@ use crate::history::{End, When};
 use crate::plan::Feature;
 use crate::world::World;
 
+use super::Permission;
+
 /// When a will has to be published.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Due {
@@ -33,7 +35,14 @@ impl World {
                 continue;
             };
             let message = will.message;
-            let due = self.due(stream, will.delay);
+            let due = match (
+                self.due(stream, will.delay),
+                self.may_publish(message, self.end()),
+            ) {
+                // Rules are asked again when it is due.
+                (Due::At(_), Permission::Open(_) | Permission::Refused(_)) => Due::Either,
+                (due, _) => due,
+            };
             let seen = self.history.deliveries.iter().find(|delivery| {
                 delivery.client == 0 && delivery.message == Some(message) && !delivery.retain
             });
@@ -82,6 +91,9 @@ impl World {
         let Some((ended, end)) = link.ended else {
             return Due::Never;
         };
+        if link.refused {
+            return Due::Never;
+        }
         if link.accepted.is_none() {
             // CONNACK was not seen to leave, so that nobody knows.
             return Due::Either;
