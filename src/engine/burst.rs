@@ -262,6 +262,17 @@ impl Engine {
         let entries = matches.entries();
         // For a single session nothing is encoded twice, anyway.
         let several = entries.len() > 1;
+        let refer_from = self.limits.refer_from;
+        let large = publications
+            .iter()
+            .filter(|it| it.payload.len() >= refer_from);
+        let in_runs = several && large.clone().next().is_none();
+        if several {
+            for publication in large {
+                // All out-buffers refer to this copy.
+                publication.keep();
+            }
+        }
         self.runs.used = 0;
         for entry in entries {
             if entry.no_local
@@ -278,7 +289,7 @@ impl Engine {
                 subscription_ids: matches.subscription_ids(entry),
                 group: None,
             };
-            let done = several
+            let done = in_runs
                 && self
                     .clients
                     .deliver_run(&mut self.runs, publications, &terms, now);

@@ -93,10 +93,12 @@ impl Shards {
         let engine = &mut self.engines[shard];
         while let Some(id) = engine.next_dirty() {
             let outbox = engine.outbox(id).expect("a dirty connection exists");
-            let pending = outbox.pending();
-            taken(id, pending);
-            let all = pending.len();
-            outbox.advance(all);
+            while !outbox.is_empty() {
+                let pending = outbox.pending();
+                taken(id, pending);
+                let all = pending.len();
+                outbox.advance(all);
+            }
             engine.handle_flushed(id, NOW);
         }
     }

@@ -10,6 +10,7 @@ mod cuts;
 mod expiry;
 mod hooks;
 mod hooks_cost;
+mod large_payloads;
 mod multitudes;
 mod questions;
 mod replays;

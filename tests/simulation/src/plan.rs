@@ -241,6 +241,7 @@ impl Plan {
             limits.deliveries_per_visit = *random.pick(&[1, 20, 60, 200]);
             limits.deliveries_per_pass = *random.pick(&[1, 30, 100]);
         }
+        limits.refer_from = *random.pick(&[1, 12, 40, limits.refer_from]);
         limits
     }
 
