@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use super::Engine;
 use super::clients::Clients;
 use super::deliver::Terms;
+use super::outbox::Large;
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::{Head, Publication};
 use crate::message::Message;
@@ -95,6 +96,8 @@ pub(super) struct Runs {
     runs: Vec<Run>,
     /// Those of the burst at hand; the others are kept for their buffers.
     used: usize,
+    /// Whether a payload of the burst at hand is never to be copied per session.
+    large: bool,
 }
 
 impl Runs {
@@ -263,16 +266,8 @@ impl Engine {
         // For a single session nothing is encoded twice, anyway.
         let several = entries.len() > 1;
         let refer_from = self.limits.refer_from;
-        let large = publications
-            .iter()
-            .filter(|it| it.payload.len() >= refer_from);
-        let in_runs = several && large.clone().next().is_none();
-        if several {
-            for publication in large {
-                // All out-buffers refer to this copy.
-                publication.keep();
-            }
-        }
+        let is_large = |it: &Publication<'_>| it.payload.len() >= refer_from;
+        self.runs.large = publications.iter().any(is_large);
         self.runs.used = 0;
         for entry in entries {
             if entry.no_local
@@ -289,17 +284,26 @@ impl Engine {
                 subscription_ids: matches.subscription_ids(entry),
                 group: None,
             };
-            let done = in_runs
+            let done = several
                 && self
                     .clients
                     .deliver_run(&mut self.runs, publications, &terms, now);
             if !done {
                 for publication in publications {
+                    if several && is_large(publication) {
+                        // All out-buffers refer to this copy.
+                        publication.keep();
+                    }
                     self.clients.deliver(publication, &terms, now);
                 }
             }
         }
-        matches.work()
+        let work = matches.work();
+        if self.runs.large {
+            // Nothing so large is kept for the next burst.
+            self.runs = Runs::default();
+        }
+        work
     }
 }
 
@@ -332,24 +336,39 @@ impl Clients {
             retain_as_published: terms.retain_as_published,
             aliased: matches!(alias, AliasUse::Use(_)),
         };
+        let patched = || {
+            publications
+                .iter()
+                .any(|it| terms.qos.min(it.qos) > QoS::AtMostOnce)
+        };
+        if runs.large && (kind.aliased || patched()) {
+            return false;
+        }
         let Some(run) = runs.of(kind, terms.subscription_ids, publications, now) else {
             return false;
         };
         let bytes = run.packets.len();
+        let held = connection.outbox.len();
+        // However large one publication is, an empty out-buffer takes it.
+        let fits_anyway = held == 0 && publications.len() == 1;
         if matches!(alias, AliasUse::Set(_))
             || run.largest > connection.maximum_packet_size as usize
-            || connection.outbox.len() + bytes > self.limits.max_outbox_bytes
+            || (held + bytes > self.limits.max_outbox_bytes && !fits_anyway)
             || self.outbox_total + bytes > self.limits.shard_outbox_bytes
             || !session.outbound.may_start_all(run.packet_ids.len())
         {
             return false;
         }
         self.stats.publishes_sent += publications.len() as u64;
-        if bytes >= SHARED_FROM
-            && run.packet_ids.is_empty()
-            && run.aliases.is_empty()
-            && connection.outbox.is_empty()
-        {
+        let alike = run.packet_ids.is_empty() && run.aliases.is_empty();
+        if alike && bytes >= self.limits.refer_from {
+            let packets = Large::Packets(Rc::clone(&run.packets));
+            self.write(id, |connection, out| {
+                connection.outbox.refer(out.len(), packets)
+            });
+            return true;
+        }
+        if alike && bytes >= SHARED_FROM && connection.outbox.is_empty() {
             self.share(id, &run.packets);
             return true;
         }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::clients::Clients;
+use super::outbox::Large;
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::{Head, Publication};
 use crate::hooks::{DropReason, Phases};
@@ -178,7 +179,8 @@ impl Clients {
             let patch = match publication.kept() {
                 Some(message) if delivery.payload.len() >= refer_from => {
                     let patch = delivery.encode_head(version, 0, out);
-                    connection.outbox.refer(out.len(), message);
+                    let payload = Large::Payload(Rc::clone(message));
+                    connection.outbox.refer(out.len(), payload);
                     patch
                 }
                 _ => delivery.encode(version, out),

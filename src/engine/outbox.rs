@@ -2,7 +2,8 @@
 //!
 //! Owns one contiguous buffer, borrowed from its shard's spare ones while it holds
 //! anything, and parts in bytes that are shared with other connections: a run of
-//! packets that many are sent alike, or large payloads, each behind a head of its own.
+//! packets that many are sent alike, or what is large: payloads, each behind a head of
+//! its own, and whole packets.
 //! Pure: the shard sends `pending` and reports with `advance`.
 //!
 //! HOT PATH: every delivery appends here. One contiguous buffer for what is small,
@@ -16,15 +17,15 @@ use crate::message::Message;
 
 /// Unsent output of one connection.
 ///
-/// Invariant: while there is a run, the buffer is empty and no payload is referred to.
+/// Invariant: while there is a run, the buffer is empty and nothing is referred to.
 #[derive(Debug, Default)]
 pub struct Outbox {
     buffer: Vec<u8>,
     /// Packets that many connections are owed, encoded once: the kernel copies them to
     /// each from the same place, which stays in the cache.
     run: Option<Rc<Vec<u8>>>,
-    /// Large payloads that belong between the bytes of the buffer.
-    payloads: Option<Box<Payloads>>,
+    /// What is large and belongs between the bytes of the buffer.
+    references: Option<Box<References>>,
     /// Bytes of `buffer` or `run` that are sent already; never more than there are.
     sent: usize,
     /// Bytes counted in the shard's total: what it held when it was last written to.
@@ -33,11 +34,11 @@ pub struct Outbox {
     pub(super) dirty: bool,
 }
 
-/// Payloads that are sent from where they are kept, in their order.
+/// Bytes that are sent from where they are kept, in their order.
 #[derive(Debug, Default)]
-struct Payloads {
+struct References {
     /// Never empty but before the first one.
-    queue: VecDeque<Payload>,
+    queue: VecDeque<Reference>,
     /// Bytes of the first one that are sent already.
     sent: usize,
     /// Bytes of all of them.
@@ -45,10 +46,28 @@ struct Payloads {
 }
 
 #[derive(Debug)]
-struct Payload {
+struct Reference {
     /// How many bytes of the buffer go before it; they never decrease.
     at: usize,
-    message: Rc<Message>,
+    to: Large,
+}
+
+/// What an out-buffer refers to.
+#[derive(Clone, Debug)]
+pub(super) enum Large {
+    /// The payload of a message.
+    Payload(Rc<Message>),
+    /// Whole packets.
+    Packets(Rc<Vec<u8>>),
+}
+
+impl Large {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Payload(message) => message.payload(),
+            Self::Packets(packets) => packets,
+        }
+    }
 }
 
 impl Outbox {
@@ -56,17 +75,17 @@ impl Outbox {
     pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let run = self.run.as_ref().map(|run| &run[self.sent..]);
         let mut from = if run.is_some() { 0 } else { self.sent };
-        let (first_sent, queue) = match &self.payloads {
-            Some(payloads) => (payloads.sent, Some(&payloads.queue)),
+        let (first_sent, queue) = match &self.references {
+            Some(references) => (references.sent, Some(&references.queue)),
             None => (0, None),
         };
         let tail = queue.and_then(VecDeque::back).map_or(from, |last| last.at);
-        let payloads = queue.into_iter().flatten().enumerate();
-        let inner = payloads.flat_map(move |(place, payload)| {
+        let references = queue.into_iter().flatten().enumerate();
+        let inner = references.flat_map(move |(place, reference)| {
             let sent = if place == 0 { first_sent } else { 0 };
-            let before = &self.buffer[from..payload.at];
-            from = payload.at;
-            [before, &payload.message.payload()[sent..]]
+            let before = &self.buffer[from..reference.at];
+            from = reference.at;
+            [before, &reference.to.bytes()[sent..]]
         });
         run.into_iter()
             .chain(inner)
@@ -77,7 +96,7 @@ impl Outbox {
     /// What is to be sent next, in one piece; empty only if nothing is left.
     #[must_use]
     pub fn pending(&self) -> &[u8] {
-        match (&self.run, &self.payloads) {
+        match (&self.run, &self.references) {
             (None, None) => &self.buffer[self.sent..],
             _ => self.pieces().next().unwrap_or_default(),
         }
@@ -86,14 +105,14 @@ impl Outbox {
     /// Bytes still to be sent.
     #[must_use]
     pub fn len(&self) -> usize {
-        let payloads = self.payloads.as_ref();
-        self.bytes().len() - self.sent + payloads.map_or(0, |it| it.bytes - it.sent)
+        let references = self.references.as_ref();
+        self.bytes().len() - self.sent + references.map_or(0, |it| it.bytes - it.sent)
     }
 
-    /// Bytes that are kept for it: a payload counts until the last of it is sent, for
+    /// Bytes that are kept for it: what is referred to counts until the last of it is sent, for
     /// each connection that it is owed to.
     pub(super) fn held(&self) -> usize {
-        self.len() + self.payloads.as_ref().map_or(0, |it| it.sent)
+        self.len() + self.references.as_ref().map_or(0, |it| it.sent)
     }
 
     /// Whether nothing is left to be sent.
@@ -105,16 +124,16 @@ impl Outbox {
     /// The kernel took `bytes` of what was pending.
     pub fn advance(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.pending().len(), "it was offered that much");
-        match &mut self.payloads {
-            Some(payloads) if payloads.is_due(self.sent) => {
-                if payloads.advance(bytes) {
-                    self.payloads = None;
+        match &mut self.references {
+            Some(references) if references.is_due(self.sent) => {
+                if references.advance(bytes) {
+                    self.references = None;
                 }
             }
             _ => self.sent += bytes,
         }
         let all = self.bytes().len();
-        if self.sent == all && self.payloads.is_none() {
+        if self.sent == all && self.references.is_none() {
             self.run = None;
             self.buffer.clear();
             self.sent = 0;
@@ -123,8 +142,8 @@ impl Outbox {
             // bytes are not to keep many shared ones.
             self.own_run();
             self.buffer.drain(..self.sent);
-            if let Some(payloads) = &mut self.payloads {
-                payloads.move_up(self.sent);
+            if let Some(references) = &mut self.references {
+                references.move_up(self.sent);
             }
             self.sent = 0;
         }
@@ -137,16 +156,13 @@ impl Outbox {
         self.sent = 0;
     }
 
-    /// Owes a message's payload behind the first `at` bytes of the buffer, which may be
+    /// Owes something large behind the first `at` bytes of the buffer, which may be
     /// taken out at the moment.
-    pub(super) fn refer(&mut self, at: usize, message: &Rc<Message>) {
+    pub(super) fn refer(&mut self, at: usize, to: Large) {
         debug_assert!(self.run.is_none(), "the buffer was asked for");
-        let payloads = self.payloads.get_or_insert_default();
-        payloads.bytes += message.payload().len();
-        payloads.queue.push_back(Payload {
-            at,
-            message: Rc::clone(message),
-        });
+        let references = self.references.get_or_insert_default();
+        references.bytes += to.bytes().len();
+        references.queue.push_back(Reference { at, to });
     }
 
     fn bytes(&self) -> &[u8] {
@@ -183,7 +199,7 @@ impl Outbox {
     /// Takes the buffer back from an outbox; its content is given up.
     pub(super) fn take_buffer(&mut self) -> Vec<u8> {
         self.run = None;
-        self.payloads = None;
+        self.references = None;
         self.sent = 0;
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
@@ -191,7 +207,7 @@ impl Outbox {
     }
 }
 
-impl Payloads {
+impl References {
     /// Whether the first one is next, when so much of the buffer is sent.
     fn is_due(&self, sent: usize) -> bool {
         self.queue.front().is_some_and(|first| first.at == sent)
@@ -200,10 +216,7 @@ impl Payloads {
     /// So much of the first one is sent; true when that was the last of all.
     fn advance(&mut self, bytes: usize) -> bool {
         self.sent += bytes;
-        let first = self
-            .queue
-            .front()
-            .map(|first| first.message.payload().len());
+        let first = self.queue.front().map(|first| first.to.bytes().len());
         if first == Some(self.sent) {
             self.queue.pop_front();
             self.bytes -= std::mem::take(&mut self.sent);
@@ -213,8 +226,8 @@ impl Payloads {
 
     /// So many bytes of the buffer are gone.
     fn move_up(&mut self, bytes: usize) {
-        for payload in &mut self.queue {
-            payload.at -= bytes;
+        for reference in &mut self.queue {
+            reference.at -= bytes;
         }
     }
 }
@@ -264,13 +277,13 @@ mod tests {
         Rc::new(Message::new("t", &[], payload.as_bytes(), qos, false, None))
     }
 
-    /// An outbox in which two payloads stand between three pieces of its own.
+    /// An outbox in which two large parts stand between three pieces of its own.
     fn mixed(first: &Rc<Message>, second: &Rc<Message>) -> Outbox {
         let mut outbox = Outbox::default();
         outbox.buffer().extend_from_slice(b"head1 ");
-        outbox.refer(6, first);
+        outbox.refer(6, Large::Payload(Rc::clone(first)));
         outbox.buffer().extend_from_slice(b"head2 ");
-        outbox.refer(12, second);
+        outbox.refer(12, Large::Payload(Rc::clone(second)));
         outbox.buffer().extend_from_slice(b"tail");
         outbox
     }
