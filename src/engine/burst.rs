@@ -179,6 +179,27 @@ impl Run {
             }
         }
     }
+
+    /// Appends the run with a session's own numbers in it.
+    fn copy_to(
+        &self,
+        out: &mut Vec<u8>,
+        packet_ids: &[(usize, Option<PacketId>)],
+        alias: AliasUse,
+    ) {
+        let start = out.len();
+        out.extend_from_slice(&self.packets);
+        let packets = &mut out[start..];
+        for (at, packet_id) in packet_ids {
+            let number = packet_id.map_or(0, PacketId::get);
+            packets[*at..at + 2].copy_from_slice(&number.to_be_bytes());
+        }
+        if let AliasUse::Use(number) = alias {
+            for &at in &self.aliases {
+                packets[at..at + 2].copy_from_slice(&number.to_be_bytes());
+            }
+        }
+    }
 }
 
 impl Engine {
@@ -336,12 +357,8 @@ impl Clients {
             retain_as_published: terms.retain_as_published,
             aliased: matches!(alias, AliasUse::Use(_)),
         };
-        let patched = || {
-            publications
-                .iter()
-                .any(|it| terms.qos.min(it.qos) > QoS::AtMostOnce)
-        };
-        if runs.large && (kind.aliased || patched()) {
+        let is_whole = |it: &Publication<'_>| terms.qos.min(it.qos) == QoS::AtMostOnce;
+        if runs.large && (kind.aliased || !publications.iter().all(is_whole)) {
             return false;
         }
         let Some(run) = runs.of(kind, terms.subscription_ids, publications, now) else {
@@ -384,20 +401,7 @@ impl Clients {
             (at, session.outbound.start(pending))
         });
         let packet_ids: SmallVec<[_; 64]> = packet_ids.collect();
-        self.write(id, |_, out| {
-            let start = out.len();
-            out.extend_from_slice(&run.packets);
-            let packets = &mut out[start..];
-            for (at, packet_id) in packet_ids {
-                let number = packet_id.map_or(0, PacketId::get);
-                packets[at..at + 2].copy_from_slice(&number.to_be_bytes());
-            }
-            if let AliasUse::Use(number) = alias {
-                for &at in &run.aliases {
-                    packets[at..at + 2].copy_from_slice(&number.to_be_bytes());
-                }
-            }
-        });
+        self.write(id, |_, out| run.copy_to(out, &packet_ids, alias));
         true
     }
 }
