@@ -1,5 +1,5 @@
 //! What the engine costs without the kernel: one message into a thousand
-//! out-buffers, a message to another shard, the timer wheel.
+//! out-buffers, with rules and without, a message to another shard, the timer wheel.
 //!
 //! `cargo bench -p ringmq-bench --bench engine`. The lane itself, on which a batch
 //! crosses, is in the benchmark `mesh`.
@@ -9,10 +9,13 @@ mod shard;
 
 use std::collections::VecDeque;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use cpu_time::CpuTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ringmq::engine::timers::{Timer, Timers};
+use ringmq::hooks::authorization::AclRule;
+use ringmq::hooks::{Chain, Client, Hook, Outgoing, Phases, Treatment};
 use ringmq::ids::{ConnectionId, SessionId, ShardId};
 use ringmq::protocol::ProtocolVersion;
 use ringmq::time::Timestamp;
@@ -122,6 +125,66 @@ fn hop(criterion: &mut Criterion<CpuTime>) {
     group.finish();
 }
 
+/// Sees every message and lets it pass.
+struct Onlooker;
+
+impl Hook for Onlooker {
+    fn phases(&self) -> Phases {
+        Phases::PUBLISH
+    }
+
+    fn publish(&self, _: &Client, _: &mut Outgoing<'_>) -> Treatment {
+        Treatment::Next
+    }
+}
+
+/// No rules; an acl_file of a thousand users; that and a hook that sees every message.
+fn chains() -> [(&'static str, Arc<Chain>); 3] {
+    let mut text = String::from("topic readwrite bench/#\npattern readwrite clients/%c/#\n");
+    for user in 0..1_000 {
+        text.push_str(&format!("user {user}\ntopic readwrite home/{user}/#\n"));
+    }
+    let path = std::env::temp_dir().join(format!("ringmq-bench-{}.acl", std::process::id()));
+    std::fs::write(&path, text).expect("the file can be written");
+    let acl = || Arc::new(AclRule::open(&path).expect("the file is well formed"));
+    let chains = [
+        ("none", Chain::default()),
+        ("acl", Chain::new([acl() as Arc<dyn Hook>])),
+        (
+            "acl and hook",
+            Chain::new([acl() as Arc<dyn Hook>, Arc::new(Onlooker)]),
+        ),
+    ];
+    std::fs::remove_file(&path).expect("it was written");
+    chains.map(|(name, chain)| (name, Arc::new(chain)))
+}
+
+/// What rules cost: deliveries are judged once per subscription, publications each.
+fn rules(criterion: &mut Criterion<CpuTime>) {
+    for (kind, subscribers) in [("fan-out to 1000", SUBSCRIBERS), ("to one subscriber", 1)] {
+        let mut group = criterion.benchmark_group(format!("16 messages under rules, {kind}"));
+        group.throughput(Throughput::Elements(u64::from(subscribers * BURST)));
+        for (name, chain) in chains() {
+            let mut shards = Shards::with_hooks(1, chain);
+            for _ in 0..subscribers {
+                let id = shards.connect(0);
+                shards.subscribe(0, id, TOPIC, 0);
+            }
+            let publisher = shards.connect(0);
+            let bytes = burst(0);
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| {
+                    shards.receive(0, publisher, black_box(&bytes));
+                    let mut taken = 0;
+                    shards.drain(0, |_, pending| taken += pending.len());
+                    assert!(taken > 64, "nobody is refused");
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
 fn timers(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("timer wheel");
     group.throughput(Throughput::Elements(u64::from(SUBSCRIBERS)));
@@ -164,5 +227,5 @@ fn timers(criterion: &mut Criterion<CpuTime>) {
     group.finish();
 }
 
-criterion_group!(name = benches; config = cpu_time::criterion(); targets = fan_out, hop, timers);
+criterion_group!(name = benches; config = cpu_time::criterion(); targets = fan_out, rules, hop, timers);
 criterion_main!(benches);

@@ -154,6 +154,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Never looks again at what comes on a connection: the kernel's buffers fill, and
+    /// then the broker's.
+    ///
+    /// # Errors
+    /// When the machine fails.
+    pub fn stop_reading(&mut self, number: u32) -> io::Result<()> {
+        self.poller.remove(self.connections[number as usize].fd())
+    }
+
     /// Says goodbye on every connection, after the last words that `last` finds
     /// for it, and closes it.
     pub fn close(mut self, last: impl Fn(u32) -> Vec<u8>) {

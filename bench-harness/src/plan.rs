@@ -117,6 +117,8 @@ pub struct IdlePlan {
     pub connections: u32,
     /// Whether each one subscribes to a topic of its own.
     pub subscribe: bool,
+    /// Seconds of keep alive; 0 for none.
+    pub keep_alive: u16,
     /// Nanoseconds to let the broker settle before memory is read.
     pub settle: u64,
 }

@@ -31,6 +31,8 @@ pub struct Reader {
     pub publishers: u32,
     /// The group with which it shares the messages: each one goes to one member.
     pub group: Option<u32>,
+    /// It reads nothing once messages flow, and so counts in no audience.
+    pub stalled: bool,
 }
 
 impl Topology {
@@ -43,11 +45,28 @@ impl Topology {
             first_publisher: 0,
             publishers,
             group: None,
+            stalled: false,
         };
         Self {
             publishers: sources,
             subscribers: vec![reader; subscribers as usize],
         }
+    }
+
+    /// Adds subscribers that are like the last one but stop reading, so that nothing
+    /// may be heard from them.
+    #[must_use]
+    pub fn with_stalled(mut self, count: u32) -> Self {
+        if let Some(last) = self.subscribers.last() {
+            let stalled = Reader {
+                publishers: 0,
+                stalled: true,
+                ..last.clone()
+            };
+            self.subscribers
+                .extend(std::iter::repeat_n(stalled, count as usize));
+        }
+        self
     }
 
     /// Every subscriber hears all publishers through one wildcard.
@@ -58,6 +77,7 @@ impl Topology {
             first_publisher: 0,
             publishers,
             group: None,
+            stalled: false,
         };
         Self {
             publishers: sources(&format!("{root}/fan-in"), publishers, subscribers),
@@ -74,6 +94,7 @@ impl Topology {
             first_publisher: number,
             publishers: 1,
             group: None,
+            stalled: false,
         });
         Self {
             subscribers: subscribers.collect(),
@@ -89,6 +110,7 @@ impl Topology {
             first_publisher: 0,
             publishers,
             group: Some(0),
+            stalled: false,
         };
         Self {
             publishers: sources(&format!("{root}/shared"), publishers, 1),
@@ -114,13 +136,16 @@ impl Topology {
             first_publisher: 0,
             publishers,
             group: None,
+            stalled: false,
         });
         let all: Vec<u32> = (0..filters).collect();
-        let bystanders = all.chunks(FILTERS_PER_BYSTANDER).map(|numbers| Reader {
+        let each = FILTERS_PER_BYSTANDER.max(all.len().div_ceil(BYSTANDERS_MAX));
+        let bystanders = all.chunks(each).map(|numbers| Reader {
             filters: numbers.iter().map(|n| near_miss(&top, *n)).collect(),
             first_publisher: 0,
             publishers: 0,
             group: None,
+            stalled: false,
         });
         Self {
             subscribers: matching.chain(bystanders).collect(),
@@ -143,9 +168,12 @@ impl Topology {
     }
 }
 
-/// Filters of one bystander: a hundred connections hold the hundred thousand of
-/// the preset.
+/// Filters of one bystander, while there are few: a hundred connections hold the
+/// hundred thousand of the preset.
 const FILTERS_PER_BYSTANDER: usize = 1000;
+
+/// So many hold all filters, however many there are.
+const BYSTANDERS_MAX: usize = 100;
 
 /// A wildcard that a walk must follow for a while before it fails.
 fn near_miss(top: &str, number: u32) -> String {
@@ -178,7 +206,8 @@ mod tests {
                     let filter = TopicFilter::parse(filter).expect("it is a filter");
                     filter.bare().matches(topic)
                 };
-                reader.filters.iter().any(matches)
+                !reader.stalled
+                    && reader.filters.iter().any(matches)
                     && reader.group.is_none_or(|group| groups.insert(group))
             });
             u32::try_from(matching.count()).expect("a test is small")
@@ -199,12 +228,13 @@ mod tests {
             Topology::shared("b", 2, 4),
             Topology::shared("b2", 2, 4),
             Topology::wildcard("b", 2, 3, 2500),
+            Topology::fan_out("b3", 1, 2).with_stalled(3),
         ] {
             sum.add(part);
         }
         let audiences: Vec<u32> = sum.publishers.iter().map(|s| s.audience).collect();
         assert_eq!(audiences, deliveries(&sum));
-        assert_eq!(audiences, [3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 3, 3]);
+        assert_eq!(audiences, [3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 3, 3, 2]);
         let filters: usize = sum.subscribers.iter().map(|r| r.filters.len()).sum();
         assert!(filters > 2500);
     }

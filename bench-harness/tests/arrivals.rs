@@ -288,6 +288,7 @@ fn idle_run(manners: Manners, connections: u32, subscribe: bool) -> Result<Run, 
         pid: std::process::id(),
         connections,
         subscribe,
+        keep_alive: 60,
         settle: 50 * MILLISECOND,
     };
     idle::run(&plan, &Progress::silent())

@@ -340,3 +340,26 @@ fn system_calls_are_told_where_they_are_asked_for_or_it_is_said_why_not() {
     assert!(told(&counted) != impossible, "{counted:?}");
     assert!(told(&counted) == warned(&counted, "system calls were counted"));
 }
+
+#[test]
+fn subscribers_that_stop_reading_are_neither_heard_nor_waited_for() {
+    // Whatever became of their messages, nobody would know; what the others lost counts.
+    let lose: Script = |subscriber, sequence| match (subscriber, sequence) {
+        (3 | 4, _) | (0, 7) => Action::Lose,
+        _ => Action::Deliver,
+    };
+    for (script, failures) in [(GOOD.script, &[][..]), (lose, &["1 lost"])] {
+        let address = support::start(Manners { script, ..GOOD });
+        let topology = Topology::fan_out("b", 1, 3).with_stalled(2);
+        let plan = TrafficPlan {
+            // The scripted broker waits for sockets: they must not fill.
+            pace: Pace::Rate(200),
+            ..plan(address, ProtocolVersion::V3_1_1, 0, topology)
+        };
+        let run = traffic::run(&plan, &Progress::silent()).expect("the run takes place");
+        // A message that was read there would be a stray one.
+        assert_eq!(run.failures, failures, "{run:?}");
+        let published = run.counted("published").expect("it is told");
+        assert!(published > 8, "{run:?}");
+    }
+}

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use super::Engine;
 use super::clients::Clients;
 use super::deliver::Terms;
+use super::outbox::Large;
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::{Head, Publication};
 use crate::message::Message;
@@ -91,6 +92,8 @@ pub(super) struct Runs {
     runs: Vec<Run>,
     /// Those of the burst at hand; the others are kept for their buffers.
     used: usize,
+    /// Whether a payload of the burst at hand is never to be copied per session.
+    large: bool,
 }
 
 impl Runs {
@@ -169,6 +172,27 @@ impl Run {
             }
             if self.kind.aliased {
                 self.aliases.push(start + patch.topic_alias as usize);
+            }
+        }
+    }
+
+    /// Appends the run with a session's own numbers in it.
+    fn copy_to(
+        &self,
+        out: &mut Vec<u8>,
+        packet_ids: &[(usize, Option<PacketId>)],
+        alias: AliasUse,
+    ) {
+        let start = out.len();
+        out.extend_from_slice(&self.packets);
+        let packets = &mut out[start..];
+        for (at, packet_id) in packet_ids {
+            let number = packet_id.map_or(0, PacketId::get);
+            packets[*at..at + 2].copy_from_slice(&number.to_be_bytes());
+        }
+        if let AliasUse::Use(number) = alias {
+            for &at in &self.aliases {
+                packets[at..at + 2].copy_from_slice(&number.to_be_bytes());
             }
         }
     }
@@ -255,6 +279,9 @@ impl Engine {
         let entries = matches.entries();
         // For a single session nothing is encoded twice, anyway.
         let several = entries.len() > 1;
+        let refer_from = self.limits.refer_from;
+        let is_large = |it: &Publication<'_>| it.payload.len() >= refer_from;
+        self.runs.large = publications.iter().any(is_large);
         self.runs.used = 0;
         for entry in entries {
             if entry.no_local
@@ -277,11 +304,20 @@ impl Engine {
                     .deliver_run(&mut self.runs, publications, &terms, now);
             if !done {
                 for publication in publications {
+                    if several && is_large(publication) {
+                        // All out-buffers refer to this copy.
+                        publication.keep();
+                    }
                     self.clients.deliver(publication, &terms, now);
                 }
             }
         }
-        matches.work()
+        let work = matches.work();
+        if self.runs.large {
+            // Nothing so large is kept for the next burst.
+            self.runs = Runs::default();
+        }
+        work
     }
 }
 
@@ -314,24 +350,35 @@ impl Clients {
             retain_as_published: terms.retain_as_published,
             aliased: matches!(alias, AliasUse::Use(_)),
         };
+        let is_whole = |it: &Publication<'_>| terms.qos.min(it.qos) == QoS::AtMostOnce;
+        if runs.large && (kind.aliased || !publications.iter().all(is_whole)) {
+            return false;
+        }
         let Some(run) = runs.of(kind, terms.subscription_ids, publications, now) else {
             return false;
         };
         let bytes = run.packets.len();
+        let held = connection.outbox.len();
+        // However large one publication is, an empty out-buffer takes it.
+        let fits_anyway = held == 0 && publications.len() == 1;
         if matches!(alias, AliasUse::Set(_))
             || run.largest > connection.maximum_packet_size as usize
-            || connection.outbox.len() + bytes > self.limits.max_outbox_bytes
+            || (held + bytes > self.limits.max_outbox_bytes && !fits_anyway)
             || self.outbox_total + bytes > self.limits.shard_outbox_bytes
             || !session.outbound.may_start_all(run.packet_ids.len())
         {
             return false;
         }
         self.stats.publishes_sent += publications.len() as u64;
-        if bytes >= SHARED_FROM
-            && run.packet_ids.is_empty()
-            && run.aliases.is_empty()
-            && connection.outbox.is_empty()
-        {
+        let alike = run.packet_ids.is_empty() && run.aliases.is_empty();
+        if alike && bytes >= self.limits.refer_from {
+            let packets = Large::Packets(Rc::clone(&run.packets));
+            self.write(id, |connection, out| {
+                connection.outbox.refer(out.len(), packets)
+            });
+            return true;
+        }
+        if alike && bytes >= SHARED_FROM && connection.outbox.is_empty() {
             self.share(id, &run.packets);
             return true;
         }
@@ -347,20 +394,7 @@ impl Clients {
             (at, session.outbound.start(pending))
         });
         let packet_ids: SmallVec<[_; 64]> = packet_ids.collect();
-        self.write(id, |_, out| {
-            let start = out.len();
-            out.extend_from_slice(&run.packets);
-            let packets = &mut out[start..];
-            for (at, packet_id) in packet_ids {
-                let number = packet_id.map_or(0, PacketId::get);
-                packets[at..at + 2].copy_from_slice(&number.to_be_bytes());
-            }
-            if let AliasUse::Use(number) = alias {
-                for &at in &run.aliases {
-                    packets[at..at + 2].copy_from_slice(&number.to_be_bytes());
-                }
-            }
-        });
+        self.write(id, |_, out| run.copy_to(out, &packet_ids, alias));
         true
     }
 }

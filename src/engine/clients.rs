@@ -198,7 +198,7 @@ impl Clients {
         };
         // What was sent meanwhile counts no more, so that an out-buffer which is
         // never quite empty is charged with what it holds.
-        let held = connection.outbox.len();
+        let held = connection.outbox.held();
         let charged = std::mem::replace(&mut connection.outbox.charged, held);
         self.outbox_total = self.outbox_total - charged + held;
         // Whoever reads too slowly reaches this once, and not again until it has read.

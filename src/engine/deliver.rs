@@ -3,12 +3,13 @@
 //! Owns nothing: these are the clients' methods for it. Pure.
 //!
 //! HOT PATH: `deliver` runs once per delivery; it appends bytes to one buffer and
-//! allocates nothing for QoS 0.
+//! allocates nothing for QoS 0. A large payload that is kept anyway is referred to.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::clients::Clients;
+use super::outbox::Large;
 use super::planted::{Fault as Planted, is_planted};
 use super::publication::{Head, Publication};
 use crate::hooks::{DropReason, Phases};
@@ -157,6 +158,7 @@ impl Clients {
         packet_id: Option<PacketId>,
         now: Timestamp,
     ) -> bool {
+        let refer_from = self.limits.refer_from;
         let sent = self.write(id, |connection, out| {
             let (version, maximum) = (connection.version, connection.maximum_packet_size);
             // Most clients have no bound, and then nothing is measured.
@@ -176,7 +178,16 @@ impl Clients {
                 connection.learn_alias(publication.topic);
             }
             let start = out.len();
-            let patch = publication.delivery(&head, now).encode(version, out);
+            let delivery = publication.delivery(&head, now);
+            let patch = match publication.kept() {
+                Some(message) if delivery.payload.len() >= refer_from => {
+                    let patch = delivery.encode_head(version, 0, out);
+                    let payload = Large::Payload(Rc::clone(message));
+                    connection.outbox.refer(out.len(), payload);
+                    patch
+                }
+                _ => delivery.encode(version, out),
+            };
             fill_in(&mut out[start..], patch, packet_id, head.alias);
             true
         });

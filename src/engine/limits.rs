@@ -32,6 +32,9 @@ pub const DELIVERIES_PER_PASS: usize = 65_536;
 /// still in the cache.
 pub const FLUSH_FROM: usize = 8 << 10;
 
+/// Bytes of a payload from which out-buffers refer to a kept message and do not copy.
+pub const REFER_FROM: usize = 32 << 10;
+
 /// What a filter counts in those budgets beside its bytes, in deliveries, when it is
 /// subscribed to or given up: it is entered in three tables.
 pub const FILTER_WORK: usize = 16;
@@ -153,6 +156,8 @@ pub struct Limits {
     pub shard_queued_bytes: usize,
     /// Bytes on the way to one other shard in one rank ([`LANE_CREDIT`]).
     pub lane_credit: u64,
+    /// Bytes of a payload that is sent from where it is kept ([`REFER_FROM`]).
+    pub refer_from: usize,
     /// Packets of one connection per visit ([`PACKETS_PER_VISIT`]).
     pub packets_per_visit: usize,
     /// How long a hook may take to answer a question; then the answer is no. All
@@ -189,6 +194,7 @@ impl Default for Limits {
             shard_outbox_bytes: 512 << 20,
             shard_queued_bytes: 1 << 30,
             lane_credit: LANE_CREDIT,
+            refer_from: REFER_FROM,
             packets_per_visit: PACKETS_PER_VISIT,
             verdict_timeout: VERDICT_TIMEOUT,
             deliveries_per_visit: DELIVERIES_PER_VISIT,

@@ -179,6 +179,9 @@ impl Engine {
     }
 
     fn retry_deferred(&mut self, from: ShardId, now: Timestamp) {
+        if !self.lanes[from.index()].has_deferred() {
+            return;
+        }
         let mut burst = Burst::default();
         while let Some(item) = self.lanes[from.index()].next_deferred() {
             if !self.may_handle(&item) {

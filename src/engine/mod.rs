@@ -153,6 +153,8 @@ pub struct Engine {
     chores: Chores,
     /// The lane whose items left over came first in this pass.
     first_lane: usize,
+    /// The lane whose batch is asked for next.
+    batch_lane: usize,
     /// Encoded packets of the publications at hand.
     runs: Runs,
     /// Whether a sweep of the retained store is planned.
@@ -208,6 +210,7 @@ impl Engine {
             first_kind: 0,
             chores: Chores::default(),
             first_lane: 0,
+            batch_lane: 0,
             runs: Runs::default(),
             sweeping: false,
             stamps: 0,

@@ -15,11 +15,20 @@ impl Engine {
     /// A batch for another shard. Order per pair of shards has to be kept, and
     /// nothing may be lost.
     pub fn next_peer_batch(&mut self) -> Option<(ShardId, PeerBatch)> {
-        self.peers().find_map(|shard| {
-            self.lanes[shard.index()]
-                .take_batch()
-                .map(|batch| (shard, batch))
-        })
+        // Goes on behind the last one, so that all of a turn's batches are one round of
+        // the lanes and not one for each.
+        let lanes = self.lanes.len();
+        for _ in 0..lanes {
+            let lane = &mut self.lanes[self.batch_lane];
+            self.batch_lane = (self.batch_lane + 1) % lanes;
+            let peer = lane.peer();
+            if peer != self.shard
+                && let Some(batch) = lane.take_batch()
+            {
+                return Some((peer, batch));
+            }
+        }
+        None
     }
 
     /// A connection that leaves for its home shard. No receive is under way on it:

@@ -105,6 +105,12 @@ impl<'a> Publication<'a> {
         })
     }
 
+    /// The same if it is kept already.
+    #[must_use]
+    pub fn kept(&self) -> Option<&Rc<Message>> {
+        self.kept.get()
+    }
+
     /// The delivery as the protocol layer encodes it; the remaining expiry interval
     /// is that of `now` [MQTT-3.3.2-6].
     #[must_use]

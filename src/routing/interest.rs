@@ -36,9 +36,13 @@ const SHAPES: usize = 64;
 /// How many lengths a prefix can have that stands in for a shape without a place.
 const PREFIXES: usize = 16;
 
-/// Slots, as a power of two: 2 MiB for up to 64 shards. With F filters on the other
+/// Slots for up to four shards, as a power of two: 2 MiB. With F filters on the other
 /// shards, about F / 262,144 useless hops per publish.
 const SLOT_BITS: u32 = 18;
+
+/// Slots for many shards, as a power of two: 32 MiB for 64. They serve more clients with
+/// more filters; a useless hop costs more than the publish itself.
+const SLOT_BITS_MAX: u32 = 22;
 
 /// One user (a shard) of a shape, in the bits that the shape leaves free.
 const ONE_USER: u64 = 1 << Shape::BITS;
@@ -66,7 +70,9 @@ impl InterestTable {
     /// An empty table for so many shards; `hasher` is keyed, since clients choose topics.
     #[must_use]
     pub fn new(shards: u16, hasher: RandomState) -> Self {
-        Self::with_slot_bits(shards, hasher, SLOT_BITS)
+        let more = (shards / 4).checked_ilog2().unwrap_or(0);
+        let slot_bits = SLOT_BITS_MAX.min(SLOT_BITS + more);
+        Self::with_slot_bits(shards, hasher, slot_bits)
     }
 
     /// A table of another size than usual: `2^slot_bits` slots.

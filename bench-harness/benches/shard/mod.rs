@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use ringmq::engine::{ConnectionBudget, Engine, EngineConfig, Limits, Origin, PeerBatch};
+use ringmq::hooks::Chain;
 use ringmq::ids::{ConnectionId, ShardId};
 use ringmq::protocol::ProtocolVersion;
 use ringmq::routing::InterestTable;
@@ -25,6 +26,11 @@ pub struct Shards {
 impl Shards {
     /// A broker without clients.
     pub fn new(count: u16) -> Self {
+        Self::with_hooks(count, Arc::default())
+    }
+
+    /// The same with rules and observers.
+    pub fn with_hooks(count: u16, hooks: Arc<Chain>) -> Self {
         let hasher = RandomState::with_seeds(1, 2, 3, 4);
         let interest = Arc::new(InterestTable::new(count, hasher));
         // Nothing may be held back: that is not what is measured.
@@ -38,7 +44,7 @@ impl Shards {
                 shards: count,
                 limits: Arc::clone(&limits),
                 listeners: Arc::from([]),
-                hooks: Arc::default(),
+                hooks: Arc::clone(&hooks),
                 placement_seed: [1, 2, 3, 4],
                 random_seed: u64::from(shard),
                 interest: Arc::clone(&interest),
@@ -78,8 +84,14 @@ impl Shards {
 
     /// Subscribes a client.
     pub fn subscribe(&mut self, shard: usize, id: ConnectionId, filter: &str, qos: u8) {
-        let (bytes, _) = encode::subscribe(ProtocolVersion::V3_1_1, &[filter.to_owned()], qos);
+        self.subscribe_all(shard, id, &[filter.to_owned()], qos);
+    }
+
+    /// Subscribes a client to many filters.
+    pub fn subscribe_all(&mut self, shard: usize, id: ConnectionId, filters: &[String], qos: u8) {
+        let (bytes, _) = encode::subscribe(ProtocolVersion::V3_1_1, filters, qos);
         self.receive(shard, id, &bytes);
+        self.go_on(shard);
         self.drain(shard, |_, _| {});
     }
 
@@ -88,15 +100,22 @@ impl Shards {
         self.engines[shard].handle_bytes(id, bytes, NOW);
     }
 
+    /// Goes on with what was left over, until nothing is.
+    pub fn go_on(&mut self, shard: usize) {
+        while self.engines[shard].handle_ready(NOW) {}
+    }
+
     /// Takes what is in the out-buffers of a shard.
     pub fn drain(&mut self, shard: usize, mut taken: impl FnMut(ConnectionId, &[u8])) {
         let engine = &mut self.engines[shard];
         while let Some(id) = engine.next_dirty() {
             let outbox = engine.outbox(id).expect("a dirty connection exists");
-            let pending = outbox.pending();
-            taken(id, pending);
-            let all = pending.len();
-            outbox.advance(all);
+            while !outbox.is_empty() {
+                let pending = outbox.pending();
+                taken(id, pending);
+                let all = pending.len();
+                outbox.advance(all);
+            }
             engine.handle_flushed(id, NOW);
         }
     }

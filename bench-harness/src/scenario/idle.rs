@@ -4,10 +4,12 @@
 //! again; report. Memory of the kernel (sockets) is not the process's and is not
 //! in it.
 
-use super::{RunError, handshake, open_all, report_lost_connections, turn_until};
+use super::{RunError, client_id, open_all, report_lost_connections, turn_until};
 use crate::clock::Clock;
+use crate::encode;
 use crate::engine::{Engine, Handler};
 use crate::fault::Fault;
+use crate::handshake::Handshake;
 use crate::plan::IdlePlan;
 use crate::process::{self, Memory};
 use crate::progress::Progress;
@@ -64,7 +66,10 @@ pub fn run(plan: &IdlePlan, progress: &Progress) -> Result<Run, RunError> {
         } else {
             Vec::new()
         };
-        engine.order(handshake(plan.target.version, "idle", number, &filters, 0));
+        let version = plan.target.version;
+        let connect = encode::connect(version, &client_id("idle", number), plan.keep_alive);
+        let subscribe = encode::subscribe(version, &filters, 0);
+        engine.order(Handshake::new(version, 0, connect, subscribe));
     }
     progress.show(|| "connecting".to_owned());
     open_all(&mut engine, &mut Silence, plan.connections as usize)?;

@@ -127,14 +127,17 @@ fn handshake(
     filters: &[String],
     qos: u8,
 ) -> Handshake {
-    let client_id = format!("rb-{}-{role}-{number}", std::process::id());
-    let connect = encode::connect(version, &client_id, KEEP_ALIVE);
+    let connect = encode::connect(version, &client_id(role, number), KEEP_ALIVE);
     Handshake::new(
         version,
         qos,
         connect,
         encode::subscribe(version, filters, qos),
     )
+}
+
+fn client_id(role: &str, number: u32) -> String {
+    format!("rb-{}-{role}-{number}", std::process::id())
 }
 
 /// Turns until every ordered connection is up.

@@ -16,13 +16,16 @@ use crate::clock::seconds;
 use crate::encode::{PublishTemplate, forget_retained};
 use crate::engine::Engine;
 use crate::plan::{Pace, TrafficPlan};
-use crate::process;
+use crate::process::{self, Memory};
 use crate::progress::Progress;
 use crate::result::Run;
 use crate::traffic::Traffic;
 
 /// A window that does not move for this long is written off.
 const STALL: u64 = seconds(2);
+
+/// Subscriptions of a connection from which its own memory is little beside theirs.
+const MANY_SUBSCRIPTIONS: usize = 100;
 
 /// The length of an interval of the timeline.
 const INTERVAL: u64 = seconds(1);
@@ -46,6 +49,11 @@ pub fn run(plan: &TrafficPlan, progress: &Progress) -> Result<Run, RunError> {
     let wanted = order_connections(plan, &mut engine);
     open_all(&mut engine, &mut traffic, wanted)?;
     let memory_open = memory(&plan.target)?;
+    for (number, reader) in (0..).zip(&topology.subscribers) {
+        if reader.stalled {
+            engine.stop_reading(number)?;
+        }
+    }
 
     let start = clock.now();
     let measured = start + plan.warmup..start + plan.warmup + plan.duration;
@@ -69,12 +77,9 @@ pub fn run(plan: &TrafficPlan, progress: &Progress) -> Result<Run, RunError> {
             process::threads(pid) as u64,
         );
     }
-    report_memory(
-        &mut run,
-        memory_before.zip(memory_open),
-        memory(&plan.target)?,
-        wanted,
-    );
+    let opened = memory_before.zip(memory_open);
+    report_memory(&mut run, opened, memory(&plan.target)?, wanted);
+    report_subscriptions(&mut run, plan, opened, wanted);
     describe_times(&mut run, plan, &traffic);
     verdict::judge_shares(&mut run, plan.pace, &before, &after);
     verdict::judge_streams(&mut run, plan, &traffic);
@@ -83,6 +88,30 @@ pub fn run(plan: &TrafficPlan, progress: &Progress) -> Result<Run, RunError> {
     run.intervals = timeline.finish();
     close(plan, engine);
     Ok(run)
+}
+
+/// Says what a subscription costs in memory, where a connection holds many of them:
+/// the connections themselves are in it.
+#[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+fn report_subscriptions(
+    run: &mut Run,
+    plan: &TrafficPlan,
+    opened: Option<(Memory, Memory)>,
+    connections: usize,
+) {
+    let readers = &plan.topology.subscribers;
+    let subscriptions: usize = readers.iter().map(|reader| reader.filters.len()).sum();
+    if subscriptions >= MANY_SUBSCRIPTIONS * connections
+        && let Some((before, open)) = opened
+    {
+        let grown = open.resident as f64 - before.resident as f64;
+        run.number(
+            "rss_per_subscription",
+            "broker RSS per subscription, bytes",
+            grown / subscriptions as f64,
+            0,
+        );
+    }
 }
 
 fn order_connections(plan: &TrafficPlan, engine: &mut Engine) -> usize {

@@ -30,6 +30,10 @@ pub struct Settings {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscribers: Option<u32>,
+    /// Further subscribers, which read nothing once messages flow
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stalled: Option<u32>,
     /// Pairs of a publisher and a subscriber
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +101,10 @@ pub struct Settings {
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscribe: Option<bool>,
+    /// Keep alive of idle connections, which never ping, in seconds; 0 for none
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_alive: Option<u16>,
     /// Seconds to wait before the memory of idle connections is read
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +125,7 @@ impl Settings {
         Self {
             publishers: self.publishers.or(below.publishers),
             subscribers: self.subscribers.or(below.subscribers),
+            stalled: self.stalled.or(below.stalled),
             pairs: self.pairs.or(below.pairs),
             filters: self.filters.or(below.filters),
             topics: self.topics.or(below.topics),
@@ -133,6 +142,7 @@ impl Settings {
             quiet: self.quiet.or(below.quiet),
             tolerate_loss: self.tolerate_loss.or(below.tolerate_loss),
             subscribe: self.subscribe.or(below.subscribe),
+            keep_alive: self.keep_alive.or(below.keep_alive),
             settle: self.settle.or(below.settle),
         }
     }

@@ -58,6 +58,7 @@ impl Scenario {
                 target,
                 connections: connections(&settings)?,
                 subscribe: settings.subscribe.unwrap_or(false),
+                keep_alive: settings.keep_alive.unwrap_or(0),
                 settle: seconds(settings.settle.unwrap_or(0)),
             })),
         }
@@ -107,7 +108,10 @@ fn shape_topology(shape: Shape, settings: &Settings, root: &str) -> Result<Topol
     let publishers = || positive("publishers", settings.publishers);
     let subscribers = || positive("subscribers", settings.subscribers);
     Ok(match shape {
-        Shape::FanOut => Topology::fan_out(root, publishers()?, subscribers()?),
+        Shape::FanOut => {
+            let stalled = settings.stalled.unwrap_or(0);
+            Topology::fan_out(root, publishers()?, subscribers()?).with_stalled(stalled)
+        }
         Shape::FanIn => Topology::fan_in(root, publishers()?, subscribers()?),
         Shape::Shared => Topology::shared(root, publishers()?, subscribers()?),
         Shape::Pairs => Topology::pairs(root, positive("pairs", settings.pairs)?),

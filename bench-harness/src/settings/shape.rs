@@ -67,13 +67,14 @@ impl Shape {
     pub fn knows(self, key: &str) -> bool {
         let flow = !matches!(self, Self::RetainedReplay | Self::Connect | Self::Idle);
         let own: &[&str] = match self {
-            Self::FanOut | Self::FanIn | Self::Shared => &["publishers", "subscribers"],
+            Self::FanOut => &["publishers", "subscribers", "stalled"],
+            Self::FanIn | Self::Shared => &["publishers", "subscribers"],
             Self::Pairs => &["pairs"],
             Self::Wildcard => &["publishers", "subscribers", "filters"],
             Self::Mixed => &[],
             Self::RetainedReplay => &["topics", "subscribers", "qos", "payload", "quiet"],
             Self::Connect => &["connections", "rate", "concurrent"],
-            Self::Idle => &["connections", "subscribe", "settle"],
+            Self::Idle => &["connections", "subscribe", "keep-alive", "settle"],
         };
         own.contains(&key) || (flow && FLOW.contains(&key))
     }
@@ -125,6 +126,7 @@ impl Shape {
             Self::Idle => Settings {
                 connections: Some(10_000),
                 subscribe: Some(false),
+                keep_alive: Some(0),
                 settle: Some(2),
                 ..Settings::default()
             },

@@ -12,6 +12,7 @@ mod expiry;
 mod groups;
 mod hooks;
 mod hooks_cost;
+mod large_payloads;
 mod multitudes;
 mod questions;
 mod replays;

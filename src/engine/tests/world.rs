@@ -11,8 +11,8 @@ use ahash::RandomState;
 
 use crate::engine::connection::Connection;
 use crate::engine::{
-    ConnectionBudget, Engine, EngineConfig, Limits, ListenerPolicy, LostCause, Origin, PeerBatch,
-    StopPhase,
+    ConnectionBudget, Engine, EngineConfig, Limits, ListenerPolicy, LostCause, Origin, Outbox,
+    PeerBatch, StopPhase,
 };
 use crate::hooks::{Answer, Chain, Inquiry, Ticket};
 use crate::ids::{ConnectionId, ShardId};
@@ -448,11 +448,8 @@ impl World {
         let Some(outbox) = self.engines[shard].outbox(id) else {
             return false;
         };
-        let bytes = outbox.pending().len();
-        self.streams[client]
-            .received
-            .extend_from_slice(outbox.pending());
-        outbox.advance(bytes);
+        let bytes = outbox.len();
+        take(outbox, bytes, &mut self.streams[client].received);
         self.engines[shard].handle_flushed(id, self.now);
         bytes > 0
     }
@@ -514,11 +511,7 @@ impl World {
     pub fn read_some(&mut self, client: Client, bytes: usize) {
         let stream = &mut self.streams[client.0];
         let outbox = self.engines[stream.shard].outbox(stream.id).expect("open");
-        let taken = bytes.min(outbox.len());
-        stream
-            .received
-            .extend_from_slice(&outbox.pending()[..taken]);
-        outbox.advance(taken);
+        take(outbox, bytes, &mut stream.received);
         if outbox.is_empty() {
             self.engines[stream.shard].handle_flushed(stream.id, self.now);
         }
@@ -546,6 +539,17 @@ impl World {
             _ => None,
         });
         publishes.collect()
+    }
+}
+
+/// Moves so many bytes from an out-buffer, as far as it holds them.
+fn take(outbox: &mut Outbox, bytes: usize, received: &mut Vec<u8>) {
+    let mut left = bytes.min(outbox.len());
+    while left > 0 {
+        let taken = left.min(outbox.pending().len());
+        received.extend_from_slice(&outbox.pending()[..taken]);
+        outbox.advance(taken);
+        left -= taken;
     }
 }
 

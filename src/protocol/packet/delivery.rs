@@ -94,11 +94,24 @@ impl Delivery<'_> {
     /// neither can have been received, and `encoded_len` tells beforehand.
     #[inline]
     pub fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Patch {
+        let start = out.len();
+        let patch = self.encode_head(version, self.payload.len(), out);
+        out.extend_from_slice(self.payload);
+        debug_assert_eq!(out.len() - start, self.encoded_len(version));
+        patch
+    }
+
+    /// Appends all of the packet but its payload, with room for so many bytes more.
+    ///
+    /// # Panics
+    /// As [`Delivery::encode`].
+    #[inline]
+    pub fn encode_head(&self, version: ProtocolVersion, room: usize, out: &mut Vec<u8>) -> Patch {
         debug_assert!(!(self.dup && self.qos == QoS::AtMostOnce), "[MQTT-3.3.1-2]");
         let properties_len = self.properties_len();
         let remaining = self.remaining_len(version, properties_len);
         let start = out.len();
-        out.reserve(1 + varint::MAX_LEN + remaining);
+        out.reserve(1 + varint::MAX_LEN + remaining - self.payload.len() + room);
         out.push(publish::first_byte(self.dup, self.qos, self.retain));
         write_len(remaining, out);
         let topic_len = u16::try_from(self.topic.len()).expect("a topic is an MQTT string");
@@ -113,8 +126,6 @@ impl Delivery<'_> {
             write_len(properties_len, out);
             self.write_properties(start, out, &mut patch);
         }
-        out.extend_from_slice(self.payload);
-        debug_assert_eq!(out.len() - start, self.encoded_len(version));
         patch
     }
 

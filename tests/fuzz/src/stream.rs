@@ -73,6 +73,9 @@ fn limits(choice: u8) -> Limits {
         limits.deliveries_per_visit = 1;
         limits.deliveries_per_pass = 1;
     }
+    if choice & 32 != 0 {
+        limits.refer_from = 3;
+    }
     limits
 }
 

@@ -193,14 +193,19 @@ impl World {
         let Some(outbox) = self.engines[shard].outbox(id) else {
             return false;
         };
-        let taken = outbox.len().min(bytes);
-        if taken == 0 {
+        let mut left = outbox.len().min(bytes);
+        if left == 0 {
             return false;
         }
-        if !it.lost {
-            it.judge.hear(&outbox.pending()[..taken]);
+        while left > 0 {
+            let pending = outbox.pending();
+            let taken = pending.len().min(left);
+            if !it.lost {
+                it.judge.hear(&pending[..taken]);
+            }
+            outbox.advance(taken);
+            left -= taken;
         }
-        outbox.advance(taken);
         if outbox.is_empty() {
             self.engines[shard].handle_flushed(id, self.now);
         }

@@ -169,7 +169,8 @@ impl World {
         };
         let state = &self.streams[stream];
         let known = usize::try_from(state.tapped - state.flushed).expect("small");
-        let fresh = outbox.pending()[known..].to_vec();
+        let owed: Vec<u8> = outbox.pieces().flatten().copied().collect();
+        let fresh = owed[known..].to_vec();
         let length = outbox.len();
         if fresh.is_empty() {
             return;

@@ -148,12 +148,11 @@ impl World {
             let is_empty = outbox.is_empty();
             self.streams[stream].flushed += moved as u64;
             self.plan_down(stream);
-            if !is_empty {
-                return;
+            if is_empty {
+                let now = self.timestamp();
+                self.engines[shard].handle_flushed(id, now);
+                self.poke(shard);
             }
-            let now = self.timestamp();
-            self.engines[shard].handle_flushed(id, now);
-            self.poke(shard);
         }
     }
 

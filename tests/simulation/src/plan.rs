@@ -296,6 +296,7 @@ impl Plan {
         if self.has_hooks() {
             limits.verdict_timeout = Duration::from_secs(*random.pick(&[1, 3, 8]));
         }
+        limits.refer_from = *random.pick(&[1, 12, 40, limits.refer_from]);
         limits
     }
 
