@@ -13,6 +13,7 @@ use super::connection::{BROKEN, CLOSING, POLLING, SENDING, WRAPPED};
 use super::goodbye::goodbye;
 use super::ring::SEND_BATCH;
 use super::turn::Turn;
+use crate::engine::Outbox;
 use crate::ids::ConnectionId;
 use crate::time::Timestamp;
 
@@ -68,10 +69,10 @@ impl Turn {
             let Some(outbox) = self.engine.outbox(*id) else {
                 continue;
             };
-            let bytes = if connection.has(WRAPPED) {
-                self.wraps.load(id.slot, outbox, None)
+            let (bytes, more) = if connection.has(WRAPPED) {
+                (self.wraps.load(id.slot, outbox, None), 0)
             } else {
-                outbox.pending()
+                (outbox.pending(), more(outbox))
             };
             if bytes.is_empty() {
                 continue;
@@ -82,7 +83,7 @@ impl Turn {
             // `pending` and `load` are called, which move no bytes of this one.
             unsafe {
                 self.ring
-                    .queue_send(batch.len(), connection.socket.as_fd(), bytes)
+                    .queue_send(batch.len(), connection.socket.as_fd(), bytes, more)
             };
             batch.push((*id, bytes.len()));
         }
@@ -110,15 +111,15 @@ impl Turn {
         let Some(outbox) = self.engine.outbox(id) else {
             return;
         };
-        let bytes = if connection.has(WRAPPED) {
-            self.wraps.load(id.slot, outbox, goodbye)
+        let (bytes, more) = if connection.has(WRAPPED) {
+            (self.wraps.load(id.slot, outbox, goodbye), 0)
         } else {
-            outbox.pending()
+            (outbox.pending(), more(outbox))
         };
         if bytes.is_empty() {
             return;
         }
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | more;
         let outcome = socket2::SockRef::from(&connection.socket).send_with_flags(bytes, flags);
         let len = bytes.len();
         self.counters.sends_single += 1;
@@ -178,5 +179,15 @@ impl Turn {
         self.counters.sends_blocked += 1;
         connection.set(POLLING);
         self.ring.arm_writable(id, &connection.socket);
+    }
+}
+
+/// Has the kernel wait for the next piece where there is one, so that a head leaves
+/// with the payload behind it and not as a segment of its own.
+fn more(outbox: &Outbox) -> i32 {
+    if outbox.pending().len() < outbox.len() {
+        libc::MSG_MORE
+    } else {
+        0
     }
 }

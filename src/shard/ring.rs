@@ -226,10 +226,16 @@ impl Ring {
     /// # Safety
     /// The bytes stay where they are and unchanged until [`Self::finish_sends`]
     /// returns.
-    pub(crate) unsafe fn queue_send(&mut self, index: usize, socket: BorrowedFd<'_>, bytes: &[u8]) {
+    pub(crate) unsafe fn queue_send(
+        &mut self,
+        index: usize,
+        socket: BorrowedFd<'_>,
+        bytes: &[u8],
+        flags: i32,
+    ) {
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let entry = opcode::Send::new(types::Fd(socket.as_raw_fd()), bytes.as_ptr(), len)
-            .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+            .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | flags)
             .build();
         let slot = u32::try_from(index).expect("a batch is small");
         self.push(
@@ -527,7 +533,7 @@ mod tests {
         let bytes = [b'a'; 100];
         for (index, (ours, _)) in pairs.iter().enumerate() {
             // SAFETY: `bytes` lives in this function beyond `finish_sends`.
-            unsafe { ring.queue_send(index, ours.as_fd(), &bytes) };
+            unsafe { ring.queue_send(index, ours.as_fd(), &bytes, 0) };
         }
         ring.finish_sends();
         assert!((0..SEND_BATCH).all(|index| ring.send_result(index) == 100));
@@ -546,7 +552,7 @@ mod tests {
         let mut result = 0;
         for _ in 0..100 {
             // SAFETY: `bytes` lives in this function beyond `finish_sends`.
-            unsafe { ring.queue_send(0, ours.as_fd(), &bytes) };
+            unsafe { ring.queue_send(0, ours.as_fd(), &bytes, 0) };
             ring.finish_sends();
             result = ring.send_result(0);
             if result < 0 {
