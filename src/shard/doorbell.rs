@@ -1,88 +1,97 @@
-//! What wakes a shard: a doorbell that any thread may ring, and a wakeup that
-//! brings a parked turn back.
+//! What wakes a shard: a doorbell that any thread may ring.
 //!
-//! Owns two eventfds. The network ring polls that of the [`Doorbell`], so that a
-//! ring of it is a completion like any other, wherever the shard waits. The one of
-//! [`Wakeup`] is the shard's own: the network ring signals it while the shard is
-//! parked in glommio, which reads it. Holds two of the crate's `unsafe` blocks, for
-//! making an eventfd and for lending it to glommio. Never blocks the shard: the
-//! blocking read waits in glommio's ring. A non-blocking eventfd would not do,
-//! glommio's read of it answers EAGAIN at once.
+//! Owns two eventfds, for a shard waits in two places: the network ring polls one, and
+//! a task reads the other through glommio. Each is written to by itself: an eventfd that
+//! the kernel signals because another one was written to is told late, or never
+//! (`io_eventfd_signal` puts it off until a grace period of RCU is over). Holds two of the
+//! crate's `unsafe` blocks, for making an eventfd and for lending it to glommio. Never
+//! blocks the shard: the blocking read waits in glommio's ring. A non-blocking eventfd
+//! would not do, glommio's read of it answers EAGAIN at once.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
 use glommio::io::BufferedFile;
 
-use super::parked::Parked;
+use super::parked::{Parked, Place};
 
-/// An eventfd that wakes one shard from anywhere.
+/// Wakes one shard from anywhere.
 #[derive(Debug)]
 pub(crate) struct Doorbell {
-    eventfd: File,
+    /// Polled by the network ring; never read.
+    in_ring: File,
+    /// Read through glommio, and signalled by the network ring while the shard is there.
+    in_glommio: File,
     parked: Parked,
 }
 
 impl Doorbell {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
-            eventfd: eventfd()?,
+            in_ring: eventfd()?,
+            in_glommio: eventfd()?,
             parked: Parked::default(),
         })
     }
 
-    /// Wakes the shard. Ringing again before it has woken changes nothing.
+    /// Tells the shard that there is a command, wherever it is: its ring completes.
     pub(crate) fn ring(&self) {
-        signal(&self.eventfd);
-    }
-
-    /// Wakes the shard if it sleeps; called after something was put into one of
-    /// its lanes.
-    pub(crate) fn ring_if_parked(&self) {
-        if self.parked.take() {
-            self.ring();
+        signal(&self.in_ring);
+        if self.parked.take() == Some(Place::Glommio) {
+            signal(&self.in_glommio);
         }
     }
 
-    /// The shard is about to sleep: afterwards it must look into its lanes once
+    /// Wakes the shard if it waits; called after something was put into one of
+    /// its lanes.
+    pub(crate) fn ring_if_parked(&self) {
+        match self.parked.take() {
+            Some(Place::Ring) => signal(&self.in_ring),
+            Some(Place::Glommio) => signal(&self.in_glommio),
+            None => {}
+        }
+    }
+
+    /// Has the turn task come back once glommio has looked at everything else.
+    pub(crate) fn come_back(&self) {
+        signal(&self.in_glommio);
+    }
+
+    /// The shard is about to wait: afterwards it must look into its lanes once
     /// more.
-    pub(crate) fn park(&self) {
-        self.parked.set();
+    pub(crate) fn park(&self, place: Place) {
+        self.parked.set(place);
     }
 
     /// The shard is awake.
     pub(crate) fn unpark(&self) {
         self.parked.clear();
     }
-}
 
-impl AsFd for Doorbell {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.eventfd.as_fd()
+    /// What the network ring polls.
+    pub(crate) fn in_ring(&self) -> BorrowedFd<'_> {
+        self.in_ring.as_fd()
+    }
+
+    /// What the network ring signals.
+    pub(crate) fn in_glommio(&self) -> BorrowedFd<'_> {
+        self.in_glommio.as_fd()
     }
 }
 
-/// Brings the turn task back from where it is parked in glommio.
-#[derive(Debug)]
+/// The turn task, to be woken from glommio.
+#[derive(Debug, Default)]
 pub(crate) struct Wakeup {
-    eventfd: File,
     waker: RefCell<Option<Waker>>,
     closing: Cell<bool>,
 }
 
 impl Wakeup {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            eventfd: eventfd()?,
-            waker: RefCell::default(),
-            closing: Cell::default(),
-        })
-    }
-
     /// Remembers the turn task, which then returns Pending.
     pub(crate) fn watch(&self, waker: &Waker) {
         let mut stored = self.waker.borrow_mut();
@@ -94,30 +103,20 @@ impl Wakeup {
         }
     }
 
-    /// Has the turn task come back once glommio has looked at everything else.
-    pub(crate) fn come_back(&self) {
-        signal(&self.eventfd);
-    }
-
-    /// Ends [`listen`].
+    /// The next time that the doorbell is heard in glommio ends [`listen`].
     pub(crate) fn close(&self) {
         self.closing.set(true);
-        signal(&self.eventfd);
+        self.waker.borrow_mut().take();
     }
 }
 
-impl AsFd for Wakeup {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.eventfd.as_fd()
-    }
-}
-
-/// Hands every wakeup to the turn task, until [`Wakeup::close`].
-pub(crate) async fn listen(wakeup: Rc<Wakeup>) {
-    let copy = wakeup
-        .eventfd
+/// Wakes the turn task whenever the doorbell is heard in glommio, until
+/// [`Wakeup::close`].
+pub(crate) async fn listen(doorbell: Arc<Doorbell>, wakeup: Rc<Wakeup>) {
+    let copy = doorbell
+        .in_glommio
         .try_clone()
-        .expect("a descriptor for the wakeup was reserved");
+        .expect("a descriptor for the doorbell was reserved");
     // SAFETY: the copied descriptor is owned by nobody else, and the file
     // closes it.
     let file = unsafe { BufferedFile::from_raw_fd(copy.into_raw_fd()) };

@@ -40,7 +40,6 @@ mod wrap;
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::AsFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -84,7 +83,7 @@ const PREEMPT: Duration = Duration::from_secs(3600);
 const MEMORY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Descriptors of a shard besides listeners and connections: five rings, the
-/// doorbell, the wakeup and its copy, and glommio's eventfds.
+/// doorbell's two eventfds and a copy, and glommio's eventfds.
 pub(crate) const OWN_DESCRIPTORS: u64 = 13;
 
 /// Memory of one shard that counts against RLIMIT_MEMLOCK, which the kernel
@@ -133,7 +132,7 @@ pub(crate) struct Milestones {
 pub(crate) fn run(assignment: Assignment, milestones: Milestones) {
     let shard = assignment.shard;
     let _loud = AbortOnPanic(shard);
-    let (executor, wakeup, ring) = match build(assignment.core) {
+    let (executor, ring) = match build(assignment.core, &assignment.doorbell) {
         Ok(parts) => parts,
         Err(error) => {
             let _ = milestones.built.send((shard, Err(error)));
@@ -143,16 +142,15 @@ pub(crate) fn run(assignment: Assignment, milestones: Milestones) {
     let _ = milestones.built.send((shard, Ok(())));
     drop(milestones.built);
     if milestones.go.recv().is_ok() {
-        executor.run(Box::pin(drive(assignment, wakeup, ring, milestones.ready)));
+        executor.run(Box::pin(drive(assignment, ring, milestones.ready)));
     }
 }
 
 /// Makes the executor and the ring, waiting a little for locked memory.
-fn build(core: usize) -> io::Result<(LocalExecutor, Wakeup, Ring)> {
+fn build(core: usize, doorbell: &Doorbell) -> io::Result<(LocalExecutor, Ring)> {
     let executor = with_patience(|| executor(core))?;
-    let wakeup = Wakeup::new()?;
-    let ring = with_patience(|| Ring::new(wakeup.as_fd()))?;
-    Ok((executor, wakeup, ring))
+    let ring = with_patience(|| Ring::new(doorbell.in_glommio()))?;
+    Ok((executor, ring))
 }
 
 fn with_patience<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -183,11 +181,12 @@ fn executor(core: usize) -> io::Result<LocalExecutor> {
 }
 
 /// The root task: tells that it is ready, turns, cleans up.
-async fn drive(assignment: Assignment, wakeup: Wakeup, mut ring: Ring, ready: flume::Sender<()>) {
+async fn drive(assignment: Assignment, mut ring: Ring, ready: flume::Sender<()>) {
     let shard = assignment.shard;
-    let wakeup = Rc::new(wakeup);
-    let listening = glommio::spawn_local(doorbell::listen(Rc::clone(&wakeup))).detach();
-    ring.arm_doorbell(&*assignment.doorbell);
+    let wakeup = Rc::new(Wakeup::default());
+    let listening = doorbell::listen(Arc::clone(&assignment.doorbell), Rc::clone(&wakeup));
+    let listening = glommio::spawn_local(listening).detach();
+    ring.arm_doorbell(assignment.doorbell.in_ring());
     // An executor's first sleep registers it for membarrier, which takes tens
     // of milliseconds while other threads run: have that behind us.
     Timer::new(Duration::from_millis(1)).await;

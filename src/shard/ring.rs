@@ -194,8 +194,8 @@ impl Ring {
 
     /// Completes at every ring of the doorbell until it says that it does not go
     /// on. Nobody reads that eventfd: a poll for many events reports every write.
-    pub(crate) fn arm_doorbell(&mut self, doorbell: impl AsFd) {
-        let doorbell = types::Fd(doorbell.as_fd().as_raw_fd());
+    pub(crate) fn arm_doorbell(&mut self, doorbell: BorrowedFd<'_>) {
+        let doorbell = types::Fd(doorbell.as_raw_fd());
         let entry = opcode::PollAdd::new(doorbell, libc::POLLIN as u32)
             .multi(true)
             .build();
@@ -413,12 +413,12 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream;
 
-    use super::super::doorbell::{Doorbell, Wakeup};
+    use super::super::doorbell::Doorbell;
     use super::*;
 
     fn ring() -> Ring {
-        let wakeup = Wakeup::new().expect("an eventfd");
-        Ring::new(wakeup.as_fd()).expect("io_uring is available")
+        let doorbell = Doorbell::new().expect("an eventfd");
+        Ring::new(doorbell.in_glommio()).expect("io_uring is available")
     }
 
     fn wait(ring: &mut Ring) -> Completion {
@@ -451,7 +451,7 @@ mod tests {
     fn every_ring_of_the_doorbell_ends_a_wait() {
         let mut ring = ring();
         let doorbell = Doorbell::new().expect("an eventfd");
-        ring.arm_doorbell(&doorbell);
+        ring.arm_doorbell(doorbell.in_ring());
         ring.submit();
         assert!(ring.next_completion().is_none());
         for _ in 0..3 {

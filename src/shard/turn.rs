@@ -28,6 +28,7 @@ use super::handoff::{Handoff, depart};
 use super::listener::{Accepted, Listeners, Shortage};
 use super::mesh::{LaneItem, Mesh};
 use super::origin::peer_of;
+use super::parked::Place;
 use super::ring::{Completion, Operation, Ring};
 use super::stop::Stopping;
 use super::timer::Alarm;
@@ -191,7 +192,7 @@ impl Turn {
             if started.elapsed() > STAY {
                 self.ring.submit();
                 self.alarm.set(self.next_deadline(), now, context);
-                self.wakeup.come_back();
+                self.doorbell.come_back();
                 return Poll::Pending;
             }
         }
@@ -202,7 +203,7 @@ impl Turn {
     fn doze(&mut self) -> bool {
         let deadline = self.next_deadline();
         let at_most = deadline.map_or(DOZE, |at| self.clock.until(at).min(DOZE));
-        self.doorbell.park();
+        self.doorbell.park(Place::Ring);
         if self.mesh.is_idle() {
             self.ring.wait(at_most);
         }
@@ -216,7 +217,7 @@ impl Turn {
     /// the meantime; then it stays awake.
     fn may_park(&mut self) -> bool {
         self.ring.allow_wakeups();
-        self.doorbell.park();
+        self.doorbell.park(Place::Glommio);
         let idle = !self.ring.has_work() && self.mesh.is_idle();
         if !idle {
             self.doorbell.unpark();
@@ -272,7 +273,7 @@ impl Turn {
             Operation::Writable => self.handle_writable(completion.connection(), now),
             Operation::Doorbell => {
                 if !completion.more() {
-                    self.ring.arm_doorbell(&*self.doorbell);
+                    self.ring.arm_doorbell(self.doorbell.in_ring());
                 }
                 self.take_commands(now);
             }
@@ -533,8 +534,9 @@ impl Turn {
         }
     }
 
-    /// Ends the turn for good, and with it the task that listens for wakeups.
+    /// Ends the turn for good, and with it the task that listens for the doorbell.
     pub(crate) fn end(self) {
         self.wakeup.close();
+        self.doorbell.come_back();
     }
 }

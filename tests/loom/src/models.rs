@@ -17,6 +17,7 @@ use crate::routing::three_parts;
 use crate::shard::any_lane::lane;
 use crate::shard::doorbell::Doorbell;
 use crate::shard::mesh::{LaneItem, Mesh, meshes};
+use crate::shard::parked::Place;
 
 /// Counts outside of the model: not one of loom's.
 type Runs = real::Arc<real::AtomicU64>;
@@ -99,7 +100,8 @@ pub fn a_full_lane_tells_its_sender_of_room() {
 }
 
 /// The part of a turn that has to do with other shards: takes what came, sends on
-/// what can be sent, and sleeps when there is nothing. Ends when `done` says so.
+/// what can be sent, waits for no time in the ring, and sleeps when there is nothing. Ends
+/// when `done` says so.
 fn turns(mesh: &mut Mesh, doorbell: &Doorbell, mut done: impl FnMut(&mut Mesh) -> bool) {
     loop {
         doorbell.unpark();
@@ -108,7 +110,12 @@ fn turns(mesh: &mut Mesh, doorbell: &Doorbell, mut done: impl FnMut(&mut Mesh) -
         if is_done {
             return;
         }
-        doorbell.park();
+        doorbell.park(Place::Ring);
+        doorbell.unpark();
+        if !mesh.is_idle() {
+            continue;
+        }
+        doorbell.park(Place::Glommio);
         if mesh.is_idle() {
             doorbell.sleep();
         }

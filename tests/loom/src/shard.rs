@@ -10,7 +10,7 @@ pub mod any_lane;
 #[allow(dead_code, reason = "models look at less than a broker does")]
 pub mod mesh;
 #[path = "../../../src/shard/parked.rs"]
-mod parked;
+pub(crate) mod parked;
 
 /// Lanes of two items, whatever the mesh asks for.
 mod lane {
@@ -25,10 +25,11 @@ mod lane {
 pub mod doorbell {
     use loom::sync::Notify;
 
-    use super::parked::Parked;
+    use super::parked::{Parked, Place};
 
-    /// The broker's doorbell, with a `Notify` in the place of the eventfd: both keep
-    /// a ring that came before the sleep.
+    /// The broker's doorbell, with a `Notify` in the place of the eventfd that wakes
+    /// from glommio: both keep a ring that came before the sleep. The one of the network
+    /// ring is heard by nobody, as if every wait there had just ended.
     pub struct Doorbell {
         bell: Notify,
         parked: Parked,
@@ -43,13 +44,13 @@ pub mod doorbell {
         }
 
         pub(crate) fn ring_if_parked(&self) {
-            if self.parked.take() {
+            if self.parked.take() == Some(Place::Glommio) {
                 self.bell.notify();
             }
         }
 
-        pub(crate) fn park(&self) {
-            self.parked.set();
+        pub(crate) fn park(&self, place: Place) {
+            self.parked.set(place);
         }
 
         pub(crate) fn unpark(&self) {

@@ -41,33 +41,39 @@ pub mod sync {
     pub mod atomic {
         pub use loom::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering, fence};
 
-        /// loom's flag, each of whose stores is a swap.
-        ///
-        /// A swap writes right behind what it reads, so a store that comes after the
-        /// one comes after the other. loom does not know: of a swap and a later store
-        /// by another thread it lets a third party see the swap last. Where all
-        /// parties swap, it knows; and where nobody releases anything with the
-        /// flag, as in the sources here, a swap is no more than a store.
-        #[derive(Debug, Default)]
-        pub struct AtomicBool(loom::sync::atomic::AtomicBool);
+        // A swap writes right behind what it reads, so a store that comes after the
+        // one comes after the other. loom does not know: of a swap and a later store
+        // by another thread it lets a third party see the swap last. Where all
+        // parties swap, it knows; and where nobody releases anything with the
+        // flag, as in the sources here, a swap is no more than a store.
+        macro_rules! swapping {
+            ($name:ident, $value:ty) => {
+                /// Its stores are swaps.
+                #[derive(Debug, Default)]
+                pub struct $name(loom::sync::atomic::$name);
 
-        impl AtomicBool {
-            /// Reads.
-            pub fn load(&self, order: Ordering) -> bool {
-                self.0.load(order)
-            }
+                impl $name {
+                    /// Reads.
+                    pub fn load(&self, order: Ordering) -> $value {
+                        self.0.load(order)
+                    }
 
-            /// Writes.
-            pub fn store(&self, value: bool, order: Ordering) {
-                assert_eq!(order, Ordering::Relaxed, "see above");
-                self.0.swap(value, order);
-            }
+                    /// Writes.
+                    pub fn store(&self, value: $value, order: Ordering) {
+                        assert_eq!(order, Ordering::Relaxed, "see above");
+                        self.0.swap(value, order);
+                    }
 
-            /// Reads and writes.
-            pub fn swap(&self, value: bool, order: Ordering) -> bool {
-                assert_eq!(order, Ordering::Relaxed, "see above");
-                self.0.swap(value, order)
-            }
+                    /// Reads and writes.
+                    pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                        assert_eq!(order, Ordering::Relaxed, "see above");
+                        self.0.swap(value, order)
+                    }
+                }
+            };
         }
+
+        swapping!(AtomicBool, bool);
+        swapping!(AtomicU8, u8);
     }
 }
