@@ -4,13 +4,12 @@
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
-
 /// A message at QoS 1 or 2 is a few allocations, freed in another order than they
 /// were made; glibc's allocator spends a third of the CPU of a fan-in at QoS 1 on
 /// sorting them. An application that embeds the broker has its own.
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     ringmq::cli::run(std::env::args_os())

@@ -180,7 +180,9 @@ impl Clients {
             let start = out.len();
             let delivery = publication.delivery(&head, now);
             let patch = match publication.kept() {
-                Some(message) if delivery.payload.len() >= refer_from => {
+                // A payload that is the smaller part of its message would keep bytes that
+                // nobody counts.
+                Some(message) if delivery.payload.len() >= refer_from.max(message.len() / 2) => {
                     let patch = delivery.encode_head(version, 0, out);
                     let payload = Large::Payload(Rc::clone(message));
                     connection.outbox.refer(out.len(), payload);

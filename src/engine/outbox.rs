@@ -160,6 +160,9 @@ impl Outbox {
     /// taken out at the moment.
     pub(super) fn refer(&mut self, at: usize, to: Large) {
         debug_assert!(self.run.is_none(), "the buffer was asked for");
+        if to.bytes().is_empty() {
+            return;
+        }
         let references = self.references.get_or_insert_default();
         references.bytes += to.bytes().len();
         references.queue.push_back(Reference { at, to });

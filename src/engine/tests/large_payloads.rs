@@ -9,7 +9,7 @@ use super::world::{Client, KEPT, PLAIN, Wish, World};
 use super::{SHARD_COUNTS, in_worlds};
 use crate::engine::Limits;
 use crate::engine::limits::REFER_FROM;
-use crate::protocol::{ProtocolVersion, QoS};
+use crate::protocol::{Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS};
 
 const WISHES: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
@@ -71,6 +71,39 @@ fn how_many_are_owed_a_large_payload_makes_no_copies_of_it() {
             assert_eq!(totals.sum::<usize>(), 0);
         });
     }
+}
+
+#[test]
+fn what_is_the_smaller_part_of_its_message_does_not_keep_the_rest_of_it() {
+    in_worlds(|world| {
+        let publisher = world.connect(
+            "publisher",
+            Wish {
+                version: ProtocolVersion::V5,
+                ..PLAIN
+            },
+        );
+        let clients = subscribers(world, 3, false);
+        let (payload, content_type) = ("x".repeat(REFER_FROM), "y".repeat(REFER_FROM + 100));
+        let publish = Publish {
+            dup: false,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic: "t",
+            packet_id: PacketId::new(1),
+            properties: PublishProperties {
+                content_type: Some(&content_type),
+                ..PublishProperties::default()
+            },
+            payload: payload.as_bytes(),
+        };
+        world.send(publisher, &Packet::Publish(publish));
+        world.settle();
+        // The second subscribed at QoS 1, with a version that is sent no properties.
+        let outbox = &world.connection_of(clients[1]).outbox;
+        assert_eq!(outbox.pieces().count(), 1, "copied behind its head");
+        assert_accounts(world);
+    });
 }
 
 #[test]
