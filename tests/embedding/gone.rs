@@ -67,7 +67,7 @@ fn a_connected_client_that_leaves_is_gone_with_its_will_before_the_verdict() {
         drop(client);
         until("it is gone", || remote.clients().is_empty());
         assert_eq!(wills.recv().expect("goes on").payload(), b"gone");
-        assert!(!reply.is_awaited());
+        until("the hook can know", || !reply.is_awaited());
         // Its successor waits for an answer of its own.
         let mut next = Client::connect(target, &Connect::v5(&id));
         next.send(subscribe_slow());

@@ -75,7 +75,8 @@ fn mqtt_4_6_0_5_publishers_at_the_same_time_each_keep_their_order(broker: &Broke
     let topic = unique("t");
     let mut subscriber = Client::v5(broker);
     subscriber.subscribe(&format!("{topic}/+"), 1);
-    let names = ["a", "b", "c", "d"];
+    // All of it fits into the queue of a subscriber that is slower than they are.
+    let names = ["a", "b", "c"];
     std::thread::scope(|scope| {
         for name in names {
             let topic = format!("{topic}/{name}");
