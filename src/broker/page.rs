@@ -8,7 +8,7 @@ use crate::transport::websocket::Page;
 pub(crate) const PAGE: Page = Page {
     content_type: "text/html; charset=utf-8",
     body: include_bytes!("page.html"),
-    policy: "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-             connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
-             frame-ancestors 'none'",
+    policy: "default-src 'none'; img-src data:; script-src 'unsafe-inline'; \
+             style-src 'unsafe-inline'; connect-src 'self' ws: wss:; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'",
 };

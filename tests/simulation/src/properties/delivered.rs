@@ -3,8 +3,8 @@
 //! was acknowledged; a QoS 0 message reaches everybody who was there all the time.
 //!
 //! Allowances, each of which a counter has to confirm: a full queue, a packet too
-//! large for the client, an expired message; for QoS 0 a full out-buffer. Sessions
-//! that ended are owed nothing.
+//! large for the client, an expired message; for QoS 0 a full out-buffer; for what may
+//! have waited in a queue, later rules. Sessions that ended are owed nothing.
 
 use ringmq::protocol::QoS;
 
@@ -28,6 +28,7 @@ const QUEUE: usize = 1;
 const EXPIRY: usize = 2;
 const OUTBOX: usize = 4;
 const SIZE: usize = 8;
+const DENIED: usize = 16;
 
 /// Bytes of a PUBLISH that are not topic and payload, at most.
 pub const HEAD: usize = 60;
@@ -49,9 +50,10 @@ impl World {
             (EXPIRY, stats.dropped_expired),
             (OUTBOX, stats.dropped_outbox_full),
             (SIZE, stats.dropped_too_large),
+            (DENIED, stats.denied_deliveries),
         ];
         // Whatever some policies alone may have dropped, they have counted.
-        for policies in 0..16 {
+        for policies in 0..32 {
             let lost: Vec<_> = missing
                 .iter()
                 .filter(|lost| lost.excuses & !policies == 0)
@@ -128,10 +130,14 @@ impl World {
                 .is_some_and(|expiry| self.now >= arrived.at + u64::from(expiry) * 1_000);
             let may_be_kept = qos > QoS::AtMostOnce || !clear;
             let may_be_zero = qos == QoS::AtMostOnce;
+            let denied_later = may_be_kept
+                && self.may_receive(client, &message.topic, arrived, self.end())
+                    != Permission::Granted;
             let excuses = usize::from(may_be_kept) * QUEUE
                 + usize::from(expired) * EXPIRY
                 + usize::from(may_be_zero) * OUTBOX
-                + usize::from(too_large) * SIZE;
+                + usize::from(too_large) * SIZE
+                + usize::from(denied_later) * DENIED;
             missing.push(Missing {
                 message: id,
                 client,
