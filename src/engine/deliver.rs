@@ -274,6 +274,10 @@ impl Clients {
             }
             Some(Resend::Publish(entry)) => {
                 let (packet_id, pending) = (entry.packet_id, entry.pending.clone());
+                if !self.may_still_have(slot, &pending, now) {
+                    self.withdraw(slot, id, packet_id, pending);
+                    return true;
+                }
                 let head = Head {
                     qos: pending.qos,
                     dup: !is_planted(Planted::ResendWithoutDup), // [MQTT-3.3.1-1]
@@ -302,8 +306,16 @@ impl Clients {
             .next_queued(expiry_clock(now), &mut self.stats.dropped_expired);
         self.queued_total -= before - session.outbound.queued_bytes();
         let Some(pending) = next else { return false };
-        let message = Rc::clone(&pending.message);
-        let publication = Publication::of(&message);
+        if self.may_still_have(slot, &pending, now) {
+            let message = Rc::clone(&pending.message);
+            self.start(slot, id, pending, &Publication::of(&message), now);
+        } else {
+            self.count_denied_delivery(slot, pending.message.topic());
+        }
+        true
+    }
+
+    fn may_still_have(&mut self, slot: u32, pending: &Pending, now: Timestamp) -> bool {
         let terms = Terms {
             session: slot,
             qos: pending.qos,
@@ -311,12 +323,21 @@ impl Clients {
             subscription_ids: &[],
             group: None,
         };
-        if self.may_still_deliver(&publication, &terms, now) {
-            self.start(slot, id, pending, &publication, now);
+        self.may_still_deliver(&Publication::of(&pending.message), &terms, now)
+    }
+
+    /// A message that was sent before may not be sent again. Of QoS 2 the client may hold
+    /// it already: its identifier is released, so that both sides are done with it.
+    fn withdraw(&mut self, slot: u32, id: ConnectionId, packet_id: PacketId, pending: Pending) {
+        self.count_denied_delivery(slot, pending.message.topic());
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return;
+        };
+        if session.outbound.release(packet_id) {
+            self.send_release(id, packet_id, ReasonCode::Success);
         } else {
-            self.count_denied_delivery(slot, publication.topic);
+            session.outbound.abandon(packet_id);
         }
-        true
     }
 
     /// Sends PUBREL.
