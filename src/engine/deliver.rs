@@ -310,9 +310,18 @@ impl Clients {
             let message = Rc::clone(&pending.message);
             self.start(slot, id, pending, &Publication::of(&message), now);
         } else {
-            self.count_denied_delivery(slot, pending.message.topic());
+            self.decline(slot, pending);
         }
         true
+    }
+
+    /// A session may not have a message that waited for it; another member of its group
+    /// may.
+    fn decline(&mut self, slot: u32, pending: Pending) {
+        match self.sessions.id_of(slot) {
+            Some(id) if pending.group.is_some() => self.declined.push((id, pending)),
+            _ => self.count_denied_delivery(slot, pending.message.topic()),
+        }
     }
 
     fn may_still_have(&mut self, slot: u32, pending: &Pending, now: Timestamp) -> bool {
@@ -328,15 +337,17 @@ impl Clients {
 
     /// A message that was sent before may not be sent again. Of QoS 2 the client may hold
     /// it already: its identifier is released, so that both sides are done with it.
+    /// Nor is it given to another of its group then [MQTT-4.8.2-4].
     fn withdraw(&mut self, slot: u32, id: ConnectionId, packet_id: PacketId, pending: Pending) {
-        self.count_denied_delivery(slot, pending.message.topic());
         let Some(session) = self.sessions.at_mut(slot) else {
             return;
         };
         if session.outbound.release(packet_id) {
+            self.count_denied_delivery(slot, pending.message.topic());
             self.send_release(id, packet_id, ReasonCode::Success);
         } else {
             session.outbound.abandon(packet_id);
+            self.decline(slot, pending);
         }
     }
 
