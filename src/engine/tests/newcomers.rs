@@ -1,11 +1,11 @@
-//! A session whose client comes back as another one to the rules.
+//! A session whose client comes back as another one to the rules, or under other rules.
 //!
 //! Owns nothing; the worlds are those of `world`, the opinions those of `rules`. Pure.
 
 use super::SHARD_COUNTS;
 use super::hooks::greet_with;
 use super::rules::Rules;
-use super::world::{Client, PLAIN, Seen, World};
+use super::world::{Client, KEPT, PLAIN, Seen, World};
 use crate::engine::Limits;
 use crate::hooks::Phases;
 use crate::protocol::{Auth, Connect, ConnectProperties, Packet, ProtocolVersion, QoS, ReasonCode};
@@ -154,4 +154,27 @@ fn who_authenticates_again_as_another_user_that_would_have_to_subscribe_anew_is_
         assert_eq!(world.seen(client), [refused]);
         assert!(world.is_closed(client));
     });
+}
+
+#[test]
+fn what_waits_when_the_rules_change_is_judged_again_by_who_judges_every_delivery() {
+    for shards in SHARD_COUNTS {
+        let rules = Rules::new(Phases::DELIVER);
+        let mut world = World::with_rules(shards, Limits::default(), rules.chain(), Some(true));
+        let publisher = world.connect("publisher", PLAIN);
+        let subscriber = world.connect("subscriber", KEPT);
+        world.subscribe(subscriber, "t/#", QoS::AtLeastOnce);
+        world.settle();
+        world.lose(subscriber);
+        world.publish(publisher, "t/a", "x", QoS::AtLeastOnce, 1);
+        world.settle();
+        assert_eq!(rules.told(), ["deliver subscriber t/a"]);
+        world.engines[0].chain.reload().expect("nothing to fail");
+        for engine in &mut world.engines {
+            engine.handle_reload();
+        }
+        let subscriber = world.connect("subscriber", KEPT);
+        assert_eq!(world.payloads(subscriber), ["x"]);
+        assert_eq!(rules.told(), ["deliver subscriber t/a"]);
+    }
 }
