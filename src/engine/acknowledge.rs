@@ -155,7 +155,9 @@ impl Engine {
 
     /// Sends a session what it is owed: resends, its queue, retained messages.
     pub(super) fn pump_session(&mut self, id: ConnectionId, slot: u32, now: Timestamp) {
-        if self.clients.pump(slot, now) && self.pump_replays(id, slot, now) {
+        let all_has_gone = self.clients.pump(slot, now);
+        self.hand_on_declined(now);
+        if all_has_gone && self.pump_replays(id, slot, now) {
             self.make_ready(id);
         }
     }

@@ -153,7 +153,7 @@ impl Engine {
                 }
             }
             Step::Done(data, grant) => {
-                self.renew(id, slot, grant, now);
+                self.renew(id, slot, grant, now)?;
                 if self.send_auth(id, ReasonCode::Success, method, data.as_deref()) {
                     Ok(Flow::Continue)
                 } else {
@@ -177,16 +177,26 @@ impl Engine {
     }
 
     /// The client has proved itself again: a new term begins, and what was decided
-    /// about it before is forgotten.
-    fn renew(&mut self, id: ConnectionId, slot: u32, grant: Grant, now: Timestamp) {
+    /// about it before is forgotten. As somebody who would have to subscribe anew it can
+    /// not go on.
+    fn renew(
+        &mut self,
+        id: ConnectionId,
+        slot: u32,
+        grant: Grant,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let Some(profile) = self.clients.profiles.get(slot) else {
-            return;
+            return Ok(());
         };
         let lasts = grant.lasts;
         let renewed = Arc::new(profile.client.renewed(grant));
+        if self.has_to_subscribe_anew(slot, &renewed) {
+            return Err(ReasonCode::NotAuthorized); // [MQTT-4.12.1-2]
+        }
         self.judge_anew(slot, &renewed);
         let Some(profile) = self.clients.profiles.get_mut(slot) else {
-            return;
+            return Ok(());
         };
         profile.expires_at = lasts.map(|lasts| now.plus(lasts));
         profile.client = renewed;
@@ -194,5 +204,6 @@ impl Engine {
         if let Some(at) = profile.expires_at {
             self.arm_connection(id, at, now);
         }
+        Ok(())
     }
 }

@@ -18,8 +18,9 @@ use super::registry::Registry;
 use super::slots::Slots;
 use super::stats::Stats;
 use crate::hooks::{Chain, Phases};
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, SessionId};
 use crate::protocol::{Packet, ProtocolVersion};
+use crate::session::pending::Pending;
 
 /// Connections, sessions, and what is to be done about them.
 #[derive(Debug)]
@@ -54,6 +55,9 @@ pub struct Clients {
     pub starved: VecDeque<ConnectionId>,
     /// Connections that may be read from again.
     pub resumed: Vec<ConnectionId>,
+    /// Messages of shared groups that were denied to a session when their turn came, for
+    /// other members. Taken up whenever one session's were sent.
+    pub(super) declined: Vec<(SessionId, Pending)>,
     /// Bytes in all out-buffers, each as of its last delivery or its last flush.
     pub outbox_total: usize,
     /// Bytes of memory of all assembly buffers.
@@ -89,6 +93,7 @@ impl Clients {
             ready: VecDeque::new(),
             starved: VecDeque::new(),
             resumed: Vec::new(),
+            declined: Vec::new(),
             outbox_total: 0,
             assembly_total: 0,
             queued_total: 0,

@@ -13,7 +13,7 @@ use super::connection::Stage;
 use super::input::Flow;
 use super::planted::{Fault as Planted, is_planted};
 use super::profiles::Profile;
-use crate::hooks::{Parting, Phases};
+use crate::hooks::{Client, Parting, Phases};
 use crate::ids::ConnectionId;
 use crate::protocol::{
     ConnAck, ConnAckProperties, Connect, DecodeError, Disconnect, Frame, Packet, ProtocolVersion,
@@ -103,7 +103,8 @@ impl Engine {
             self.refuse(id, connect.version, client_id, reason);
             return Flow::Stop;
         }
-        let (session, present) = self.open_session(client_id, terms.clean_start, now);
+        let client = admitted.as_ref().map(|admitted| &*admitted.client);
+        let (session, present) = self.open_session(client_id, terms.clean_start, client, now);
         self.attach(id, session, connect, &terms, now);
         self.meter(id);
         connack.session_present = present;
@@ -253,8 +254,15 @@ impl Engine {
         }
     }
 
-    /// Finds or makes the session; tells whether it was there [MQTT-3.2.2-2].
-    fn open_session(&mut self, client_id: &str, clean_start: bool, now: Timestamp) -> (u32, bool) {
+    /// Finds or makes the session; tells whether it was there [MQTT-3.2.2-2]. One whose
+    /// subscriptions the rules can not judge for this client is not his: it ends.
+    fn open_session(
+        &mut self,
+        client_id: &str,
+        clean_start: bool,
+        client: Option<&Client>,
+        now: Timestamp,
+    ) -> (u32, bool) {
         if let Some(slot) = self.clients.sessions.find(client_id) {
             // What was due by now has happened before, though nobody had time for it.
             self.settle_absence(slot, now);
@@ -264,7 +272,8 @@ impl Engine {
                 .clients
                 .sessions
                 .at(slot)
-                .is_some_and(|session| session.expiry_interval > 0 && !clean_start);
+                .is_some_and(|session| session.expiry_interval > 0 && !clean_start)
+                && !client.is_some_and(|client| self.has_to_subscribe_anew(slot, client));
             self.take_over(slot, kept, now);
             if kept {
                 return (slot, true);

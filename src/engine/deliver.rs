@@ -276,6 +276,10 @@ impl Clients {
             }
             Some(Resend::Publish(entry)) => {
                 let (packet_id, pending) = (entry.packet_id, entry.pending.clone());
+                if !self.may_still_have(slot, &pending, now) {
+                    self.withdraw(slot, id, packet_id, pending);
+                    return true;
+                }
                 let head = Head {
                     qos: pending.qos,
                     dup: !is_planted(Planted::ResendWithoutDup), // [MQTT-3.3.1-1]
@@ -304,8 +308,25 @@ impl Clients {
             .next_queued(expiry_clock(now), &mut self.stats.dropped_expired);
         self.queued_total -= before - session.outbound.queued_bytes();
         let Some(pending) = next else { return false };
-        let message = Rc::clone(&pending.message);
-        let publication = Publication::of(&message);
+        if self.may_still_have(slot, &pending, now) {
+            let message = Rc::clone(&pending.message);
+            self.start(slot, id, pending, &Publication::of(&message), now);
+        } else {
+            self.decline(slot, pending);
+        }
+        true
+    }
+
+    /// A session may not have a message that waited for it; another member of its group
+    /// may.
+    fn decline(&mut self, slot: u32, pending: Pending) {
+        match self.sessions.id_of(slot) {
+            Some(id) if pending.group.is_some() => self.declined.push((id, pending)),
+            _ => self.count_denied_delivery(slot, pending.message.topic()),
+        }
+    }
+
+    fn may_still_have(&mut self, slot: u32, pending: &Pending, now: Timestamp) -> bool {
         let terms = Terms {
             session: slot,
             qos: pending.qos,
@@ -313,12 +334,23 @@ impl Clients {
             subscription_ids: &[],
             group: None,
         };
-        if self.may_still_deliver(&publication, &terms, now) {
-            self.start(slot, id, pending, &publication, now);
+        self.may_still_deliver(&Publication::of(&pending.message), &terms, now)
+    }
+
+    /// A message that was sent before may not be sent again. Of QoS 2 the client may hold
+    /// it already: its identifier is released, so that both sides are done with it.
+    /// Nor is it given to another of its group then [MQTT-4.8.2-4].
+    fn withdraw(&mut self, slot: u32, id: ConnectionId, packet_id: PacketId, pending: Pending) {
+        let Some(session) = self.sessions.at_mut(slot) else {
+            return;
+        };
+        if session.outbound.release(packet_id) {
+            self.count_denied_delivery(slot, pending.message.topic());
+            self.send_release(id, packet_id, ReasonCode::Success);
         } else {
-            self.count_denied_delivery(slot, publication.topic);
+            session.outbound.abandon(packet_id);
+            self.decline(slot, pending);
         }
-        true
     }
 
     /// Sends PUBREL.

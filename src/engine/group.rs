@@ -106,7 +106,7 @@ impl Engine {
         }
     }
 
-    /// A member's session has ended with this delivery open.
+    /// A member's session has ended with this delivery open, or may not have it any more.
     pub(super) fn give_back(&mut self, pending: Pending, from: SessionId, now: Timestamp) {
         if let Some(group) = pending.group
             && !pending.message.is_expired(now)
@@ -118,6 +118,17 @@ impl Engine {
                 round: None,
             });
         }
+    }
+
+    /// Gives to other members what sessions may not have any more.
+    pub(super) fn hand_on_declined(&mut self, now: Timestamp) {
+        if self.clients.declined.is_empty() {
+            return;
+        }
+        for (from, pending) in std::mem::take(&mut self.clients.declined) {
+            self.give_back(pending, from, now);
+        }
+        self.pump_internal(now);
     }
 
     /// Publishes the will of a session, if it still may: at once, or behind those that

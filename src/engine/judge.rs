@@ -290,6 +290,14 @@ impl Engine {
         Some(will.altered(altered, expiry))
     }
 
+    /// Whether a client may not have the subscriptions of this session: they were granted
+    /// to another one, and some rule for this one can say no only when it subscribes.
+    pub(super) fn has_to_subscribe_anew(&self, slot: u32, client: &Client) -> bool {
+        let before = self.clients.profiles.get(slot);
+        self.chain.grants_for_good(client.listener())
+            && before.is_some_and(|before| !before.client.is_same_as(client))
+    }
+
     /// The client of a session is another one to the rules, by its listener or by its
     /// name: what was granted before is looked at again with each delivery.
     pub(super) fn judge_anew(&mut self, slot: u32, client: &Client) {
@@ -304,11 +312,11 @@ impl Engine {
     /// The rules have changed: what was decided by the old ones is forgotten, and
     /// deliveries of subscriptions that they granted are judged from now on.
     pub fn handle_reload(&mut self) {
-        if self.chain.phases().any_of(Phases::DELIVER_FILTERED) {
+        if self.clients.judges_deliveries {
             let chain = &self.chain;
             self.clients.profiles.filter_where(|client| {
                 let phases = chain.phases_of(client.listener());
-                phases.any_of(Phases::DELIVER_FILTERED)
+                phases.any_of(Phases::DELIVER | Phases::DELIVER_FILTERED)
             });
         }
     }
@@ -329,8 +337,8 @@ impl Clients {
             })
     }
 
-    /// Whether a message that waited may still go to its session: since it was queued, the
-    /// rules may have changed, or the client.
+    /// Whether a message that waited, in the queue or to be sent again, may still go to its
+    /// session: since it was let through, the rules may have changed, or the client.
     pub(super) fn may_still_deliver(
         &mut self,
         publication: &Publication<'_>,

@@ -262,6 +262,8 @@ impl Clients {
     /// The session is over.
     pub(super) fn drop_inbox(&mut self, slot: u32) {
         self.inboxes.by_slot.remove(&slot);
+        // The next session in this slot is another one.
+        self.inboxes.gone.retain(|gone| *gone != slot);
         self.inboxes
             .replaying
             .retain(|replaying| *replaying != slot);

@@ -54,6 +54,8 @@ struct Line {
     /// this far may be remembered.
     places: Vec<(usize, Duration)>,
     phases: Phases,
+    /// Whether any of them judges filters and never the deliveries that they bring.
+    grants_for_good: bool,
 }
 
 /// All hooks of a broker.
@@ -100,6 +102,10 @@ impl Chain {
             if line.places.iter().all(|(known, _)| *known != place) {
                 memory = memory.min(link.memory);
                 line.phases |= link.phases;
+                line.grants_for_good |= link.phases.any_of(Phases::AUTHORIZE_SUBSCRIBE)
+                    && !link
+                        .phases
+                        .any_of(Phases::DELIVER | Phases::DELIVER_FILTERED);
                 line.places.push((place, memory));
             }
         }
@@ -148,6 +154,13 @@ impl Chain {
     #[inline]
     pub fn phases_of(&self, listener: u16) -> Phases {
         self.line_of(listener).phases
+    }
+
+    /// Whether a hook of this listener decides about subscriptions that never sees what
+    /// they bring, so that there is no judging its clients anew but by their SUBSCRIBE.
+    #[must_use]
+    pub(crate) fn grants_for_good(&self, listener: u16) -> bool {
+        self.line_of(listener).grants_for_good
     }
 
     /// Whether there is no hook.

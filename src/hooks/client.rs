@@ -90,12 +90,20 @@ impl Client {
         self.identity.as_deref()
     }
 
+    /// Whether another client is the same one to the rules: by its name, its listener,
+    /// and whether anything is attached to it. What is attached is the same again or
+    /// newer, and whoever has attached it looks at it.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.listener == other.listener
+            && self.user_name == other.user_name
+            && self.attachment.is_some() == other.attachment.is_some()
+    }
+
     /// Whether rules that judge by name and listener judge another client alike: what
     /// one was granted need not be looked at again for the other.
     #[must_use]
     pub fn is_judged_like(&self, other: &Self) -> bool {
-        let attached = self.attachment.is_some() || other.attachment.is_some();
-        !attached && self.listener == other.listener && self.user_name == other.user_name
+        self.is_same_as(other) && self.attachment.is_none()
     }
 
     /// What the rule that let it in has attached, if it is a `T`.

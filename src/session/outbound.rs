@@ -259,6 +259,17 @@ impl Outbound {
             .any(|entry| entry.packet_id == packet_id && entry.phase == Phase::AwaitPubComp)
     }
 
+    /// Ends a QoS 2 delivery of which the client may hold the message: PUBREL is to be
+    /// sent, and its answer awaited. False where it is none.
+    pub fn release(&mut self, packet_id: PacketId) -> bool {
+        let mut entries = self.inflight.iter_mut();
+        let found =
+            entries.find(|entry| entry.packet_id == packet_id && entry.phase == Phase::AwaitPubRec);
+        found
+            .map(|entry| entry.phase = Phase::AwaitPubComp)
+            .is_some()
+    }
+
     /// Gives up the delivery of a message in flight that can not be sent.
     pub fn abandon(&mut self, packet_id: PacketId) -> Option<Pending> {
         let index = self

@@ -209,6 +209,38 @@ fn a_session_is_judged_by_the_listener_that_its_client_came_through_last() {
 }
 
 #[test]
+fn a_session_does_not_go_on_where_a_third_party_would_have_to_be_asked_about_it_again() {
+    let (url, _) = crate::http::third_party();
+    let asking = format!("auth-http={url},auth-http-for=connect,auth-http-for=subscribe");
+    let house = house(&["", &asking, &asking], &[]);
+    let mut publisher = Client::v5(&house.doors[0]);
+    let id = unique("worker");
+    let come = |door: usize, user: &str| {
+        let connect = Connect::v5(&id).resume().expiry(600).username(user);
+        Client::handshake(&house.doors[door], &connect.password(b"secret"))
+    };
+    // Granted where nobody is asked, fetched by one who may read down/# alone.
+    let (mut backend, _) = come(0, "backend");
+    assert_eq!(granted(&mut backend, "#"), 1);
+    backend.vanish();
+    publisher.publish("secret", "queued", 1);
+    let (mut alice, connack) = come(1, "alice");
+    assert!(!connack.session_present);
+    publisher.publish("secret", "live", 1);
+    alice.expect_nothing();
+
+    // Her own session stays, but not through a listener that may be told otherwise.
+    assert_eq!(granted(&mut alice, "down/#"), 1);
+    alice.vanish();
+    publisher.publish("down/x", "hers", 1);
+    let (mut alice, connack) = come(1, "alice");
+    assert!(connack.session_present);
+    alice.expect_message("hers");
+    assert!(!come(2, "alice").1.session_present);
+    house.process.stop();
+}
+
+#[test]
 fn a_will_is_judged_by_the_listener_of_who_left_it() {
     let folder = Folder::new();
     let acl = folder.write("acl", "topic write wills/strict\ntopic read #\n");

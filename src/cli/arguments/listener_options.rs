@@ -31,6 +31,8 @@ pub(super) struct Options {
     pub(super) crl: Vec<String>,
     pub(super) require_client_certificate: Option<bool>,
     pub(super) user_name: Option<CertificateName>,
+    /// What of a certificate is not, whatever holds for all listeners.
+    pub(super) no_user_name: Vec<CertificateName>,
     pub(super) ws_path: Option<String>,
     pub(super) ws_origin: Vec<String>,
     pub(super) ws_page: Option<bool>,
@@ -97,7 +99,6 @@ impl Options {
                 "{place} needs a value: {name}=..."
             ))),
         };
-        let chosen = |choice| Ok::<_, Failure>(flag()?.filter(|yes| *yes).map(|_| choice));
         match name {
             "allow-anonymous" => self.allow_anonymous = flag()?,
             "general-rules" => self.general_rules = flag()?,
@@ -112,9 +113,9 @@ impl Options {
             "cafile" => self.cafile = Some(text()?),
             "crl" => self.crl.push(text()?),
             "require-client-certificate" => self.require_client_certificate = flag()?,
-            "use-identity-as-username" => self.user_name = chosen(CertificateName::CommonName)?,
-            "use-subject-as-username" => self.user_name = chosen(CertificateName::Subject)?,
-            "use-san-as-username" => self.user_name = chosen(CertificateName::AlternativeName)?,
+            "use-identity-as-username" => self.name_users(CertificateName::CommonName, flag()?),
+            "use-subject-as-username" => self.name_users(CertificateName::Subject, flag()?),
+            "use-san-as-username" => self.name_users(CertificateName::AlternativeName, flag()?),
             "ws-path" => self.ws_path = Some(text()?),
             "ws-origin" => self.ws_origin.push(text()?),
             "ws-page" => self.ws_page = flag()?,
@@ -132,6 +133,17 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    /// Whether this of a certificate is the user name. "No" speaks of nothing else.
+    fn name_users(&mut self, by: CertificateName, chosen: Option<bool>) {
+        self.no_user_name.retain(|name| *name != by);
+        if chosen == Some(true) {
+            self.user_name = Some(by);
+        } else {
+            self.user_name = self.user_name.filter(|name| *name != by);
+            self.no_user_name.push(by);
+        }
     }
 
     /// These options, and where they say nothing those of all listeners that fit.
@@ -167,8 +179,9 @@ impl Options {
                 .or(common.require_client_certificate.filter(|_| tls)),
             user_name: self.user_name.or(common.user_name.filter(|name| {
                 let told = proxy_protocol == Some(true) && *name == CertificateName::CommonName;
-                tls || told
+                (tls || told) && !self.no_user_name.contains(name)
             })),
+            no_user_name: self.no_user_name,
             ws_path: self
                 .ws_path
                 .or_else(|| common.ws_path.clone().filter(|_| websocket)),

@@ -130,7 +130,10 @@ impl RawListeners {
                 all.push(RawListener::parse(kind, &text)?);
             }
         }
-        let own = all.iter().map(|listener| &listener.shared.rules);
+        let own = all
+            .iter()
+            .filter(|listener| listener.options.general_rules != Some(false))
+            .map(|listener| &listener.shared.rules);
         shared.rules.check_use(own)?;
         let check = |listener: RawListener| listener.check(&common, shared);
         let listeners = all.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
@@ -166,6 +169,7 @@ impl RawListeners {
             crl: self.crl.clone(),
             require_client_certificate: self.require_client_certificate.then_some(true),
             user_name,
+            no_user_name: Vec::new(),
             ws_path: self.ws_path.clone(),
             ws_origin: self.ws_origin.clone(),
             ws_page: self.ws_page.then_some(true),
@@ -376,6 +380,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_user_name_behind_one_address_is_none_there_whatever_holds_for_all() {
+        use CertificateName::{AlternativeName, CommonName, Subject};
+        let tls = "--tls 0.0.0.0,cert=c,key=k";
+        for (general, own, expected) in [
+            ("use-identity-as-username", "", Some(CommonName)),
+            (
+                "use-identity-as-username",
+                ",use-identity-as-username=no",
+                None,
+            ),
+            ("use-san-as-username", ",use-san-as-username=no", None),
+            // It is said of this one thing alone.
+            (
+                "use-san-as-username",
+                ",use-subject-as-username=no",
+                Some(AlternativeName),
+            ),
+            (
+                "use-san-as-username",
+                ",use-subject-as-username,use-identity-as-username=no",
+                Some(Subject),
+            ),
+            (
+                "use-san-as-username",
+                ",use-san-as-username=no,use-san-as-username",
+                Some(AlternativeName),
+            ),
+        ] {
+            let listeners = serve(&format!("--{general} --cafile ca {tls}{own}"));
+            let name = listeners[0].options.user_name;
+            assert_eq!(name, expected, "--{general} {own}");
+        }
+    }
+
+    #[test]
     fn rules_and_rates_are_merged_option_by_option_and_what_belongs_together_stays_so() {
         let listeners = serve(
             "--password-file all --acl-file all.acl --jwt-key all.key --jwt-leeway 5 \
@@ -444,6 +483,19 @@ mod tests {
             ),
             ("--unix /x,unix-mode=888", ["unix-mode", "octal"]),
             ("--cert a --key b", ["--tls", "--wss"]),
+            (
+                "--jwt-issuer us --tcp 0.0.0.0,general-rules=no,jwt-key=k",
+                ["--jwt-issuer needs", "--jwt-key"],
+            ),
+            (
+                "--auth-http-cache 1 --tcp 0.0.0.0,general-rules=no,auth-http=http://own/",
+                ["--auth-http-cache needs", "--auth-http"],
+            ),
+            // Files that belong to an address are not for that of a listener's own.
+            (
+                "--auth-http-bearer x --tcp 0.0.0.0,auth-http=http://own/",
+                ["--auth-http-bearer needs", "--auth-http"],
+            ),
             (
                 "--tcp 0.0.0.0 --use-identity-as-username",
                 ["--tls", "--wss"],

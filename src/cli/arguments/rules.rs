@@ -93,8 +93,8 @@ pub(crate) struct RulesSettings {
 }
 
 impl RawRules {
-    /// Options that mean nothing without another one, which neither these have nor any
-    /// of the listeners' own.
+    /// Options that mean nothing without another one, which neither these have nor the
+    /// own ones of any listener that takes these.
     pub(super) fn check_use<'a>(
         &'a self,
         own: impl Iterator<Item = &'a Self> + Clone,
@@ -103,7 +103,10 @@ impl RawRules {
         let keys = all.clone().any(Self::has_keys);
         let http = all.any(|rules| rules.auth_http.is_some());
         needs(keys, "--jwt-key or --jwt-jwks", &self.about_tokens())?;
-        needs(http, "--auth-http", &self.about_http())
+        needs(http, "--auth-http", &self.about_http())?;
+        // How a server is known and addressed is said of that one alone.
+        let server = self.auth_http.is_some();
+        needs(server, "--auth-http", &self.about_server())
     }
 
     /// A listener's own rules, and where they say nothing those of all listeners.
@@ -181,13 +184,19 @@ impl RawRules {
         ]
     }
 
-    /// The options about whom to ask besides the address, and whether they are given.
-    fn about_http(&self) -> [(&'static str, bool); 8] {
+    /// The options about asking, and whether they are given.
+    fn about_http(&self) -> [(&'static str, bool); 4] {
         [
             ("--auth-http-for", !self.auth_http_for.is_empty()),
             ("--auth-http-timeout", self.auth_http_timeout.is_some()),
             ("--auth-http-retries", self.auth_http_retries.is_some()),
             ("--auth-http-cache", self.auth_http_cache.is_some()),
+        ]
+    }
+
+    /// The options about whom to ask besides the address, and whether they are given.
+    fn about_server(&self) -> [(&'static str, bool); 4] {
+        [
             ("--auth-http-cafile", self.auth_http_cafile.is_some()),
             ("--auth-http-cert", self.auth_http_cert.is_some()),
             ("--auth-http-key", self.auth_http_key.is_some()),
@@ -214,7 +223,9 @@ impl RawRules {
     }
 
     fn http(&self) -> Result<Option<HttpSettings>, Failure> {
-        needs(self.auth_http.is_some(), "--auth-http", &self.about_http())?;
+        let server = self.auth_http.is_some();
+        needs(server, "--auth-http", &self.about_http())?;
+        needs(server, "--auth-http", &self.about_server())?;
         let Some(url) = &self.auth_http else {
             return Ok(None);
         };

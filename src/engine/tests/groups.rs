@@ -125,6 +125,48 @@ fn what_is_given_back_when_a_session_ends_goes_to_a_member_that_may_have_it() {
 }
 
 #[test]
+fn what_waited_for_a_member_that_may_not_have_it_any_more_goes_to_one_that_may() {
+    // Its subscription is granted whole, so that nothing is judged before it comes back.
+    let phases = Phases::AUTHORIZE_SUBSCRIBE | Phases::DELIVER_FILTERED;
+    for shards in SHARD_COUNTS {
+        let rules = Rules::new(phases);
+        let mut world = World::with_rules(shards, Limits::default(), rules.chain(), Some(true));
+        let publisher = world.connect("publisher", PLAIN);
+        let first = world.connect("m0", KEPT);
+        world.subscribe(first, "$share/g/t/#", QoS::ExactlyOnce);
+        world.settle();
+        for (topic, qos, id) in [
+            ("t/for-m1", QoS::AtLeastOnce, 1),
+            ("t/for-m1", QoS::ExactlyOnce, 2),
+        ] {
+            world.publish(publisher, topic, "sent", qos, id);
+        }
+        world.settle();
+        world.lose(first);
+        for id in 3..=4 {
+            world.publish(publisher, "t/for-m1", "queued", QoS::ExactlyOnce, id);
+        }
+        world.settle();
+        let second = world.connect("m1", KEPT);
+        world.subscribe(second, "$share/g/t/#", QoS::ExactlyOnce);
+        world.settle();
+        world.seen(second);
+        world.engines[0].chain.reload().expect("nothing to fail");
+        for engine in &mut world.engines {
+            engine.handle_reload();
+        }
+        let back = world.connect("m0", KEPT);
+        assert!(world.payloads(back).is_empty());
+        let mut got = world.payloads(second);
+        got.sort_unstable();
+        assert_eq!(got, ["queued", "queued", "sent"]);
+        // At QoS 2 it had its one chance [MQTT-4.8.2-5].
+        assert_eq!(count(&world, |stats| stats.denied_deliveries), 1);
+        assert!(world.engines.iter().all(crate::engine::Engine::is_quiet));
+    }
+}
+
+#[test]
 fn full_lanes_delay_what_goes_round_and_lose_nothing() {
     let limits = Limits {
         lane_credit: 1,

@@ -14,6 +14,7 @@ mod hooks;
 mod hooks_cost;
 mod large_payloads;
 mod multitudes;
+mod newcomers;
 mod questions;
 mod replays;
 mod rules;

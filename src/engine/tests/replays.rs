@@ -201,6 +201,33 @@ fn a_local_subscription_is_answered_whole_in_many_short_passes() {
 }
 
 #[test]
+fn a_local_subscription_that_takes_the_place_of_one_that_is_gone_stays() {
+    let mut world = World::new(1, Limits::default());
+    let subscribe = |world: &mut World| {
+        let (sender, received) = channel();
+        let filter = TopicFilter::parse("t").expect("a filter");
+        let (inbox, now) = (Box::new(Channel(sender)), world.now);
+        let session = world.engines[0]
+            .handle_local_subscribe(filter, QoS::AtMostOnce, false, inbox, now)
+            .expect("granted");
+        (session, received)
+    };
+    let publisher = world.connect("publisher", PLAIN);
+    let (first, received) = subscribe(&mut world);
+    drop(received);
+    world.publish(publisher, "t", "found it gone", QoS::AtMostOnce, 0);
+    // It is given up and another one made before the next pass.
+    let now = world.now;
+    world.engines[0].handle_local_unsubscribe(first, now);
+    let (second, received) = subscribe(&mut world);
+    assert_eq!(first.slot, second.slot);
+    world.settle();
+    world.publish(publisher, "t", "x", QoS::AtMostOnce, 0);
+    world.settle();
+    assert_eq!(received.try_iter().collect::<Vec<_>>(), ["x"]);
+}
+
+#[test]
 fn a_local_subscription_that_ends_half_way_is_owed_nothing() {
     with_local_subscription(|world, received| {
         drop(received);

@@ -67,6 +67,13 @@ impl Exchange for Counting {
                     ..Grant::default()
                 },
             ),
+            Some(b"other") => Step::Done(
+                None,
+                Grant {
+                    user_name: Some("other".into()),
+                    ..Grant::default()
+                },
+            ),
             Some(b"ask") => Step::Ask,
             _ => Step::Deny(ReasonCode::NotAuthorized),
         }

@@ -39,6 +39,12 @@ pub(super) fn url(settings: &HttpSettings) -> Result<Uri, HookError> {
         let what = "everybody can read a password in an URL; --auth-http-bearer takes a file";
         return Err(wrong(what));
     }
+    let certifies = settings.authorities.is_some() || settings.certificate.is_some();
+    if certifies && url.scheme_str() == Some("http") {
+        let what = "nobody shows a certificate there; write https://, or leave out \
+                    --auth-http-cafile, --auth-http-cert and --auth-http-key";
+        return Err(wrong(what));
+    }
     Ok(url)
 }
 

@@ -177,6 +177,15 @@ fn what_is_wrong_with_an_url_is_said() {
         assert!(error.0.contains(said), "{error}");
     }
     assert!(url(&HttpSettings::new("https://auth.example:8443/mqtt?x=1")).is_ok());
+    let certifying = |authorities: Option<&str>, certificate: Option<&str>| HttpSettings {
+        authorities: authorities.map(Into::into),
+        certificate: certificate.map(|file| (file.into(), file.into())),
+        ..HttpSettings::new("http://auth.example/")
+    };
+    for settings in [certifying(Some("ca"), None), certifying(None, Some("own"))] {
+        let error = url(&settings).expect_err("nobody would look at it");
+        assert!(error.0.contains("--auth-http-cafile"), "{error}");
+    }
     let missing = HttpSettings {
         authorities: Some("/nonexistent/ca.pem".into()),
         ..HttpSettings::new("https://auth.example/")

@@ -92,9 +92,7 @@ impl World {
                 None => continue,
             };
             let id = u32::try_from(place).expect("few");
-            if !self.was_published(id, until)
-                || self.may_receive(client, &message.topic, arrived, until) != Permission::Granted
-            {
+            if !self.was_published(id, until) {
                 continue;
             }
             let own = message.publisher == client;
@@ -113,6 +111,13 @@ impl World {
                 .max();
             let qos = granted.min(message.qos);
             let clear = possible.is_some_and(|possible| possible.min(message.qos) == qos);
+            // What waits, or would be sent again, is judged by the rules of then.
+            let at_once = qos == QoS::AtMostOnce && clear;
+            let judged = if at_once { until } else { self.end() };
+            let permission = self.may_receive(client, &message.topic, arrived, judged);
+            if permission != Permission::Granted {
+                continue;
+            }
             let got = history
                 .taken
                 .get(&(client, incarnation, id))

@@ -7,6 +7,7 @@
 //! that expires may stay one tick of the timers (a quarter of a second) longer.
 
 use crate::history::End;
+use crate::plan::Feature;
 use crate::world::World;
 
 /// Milliseconds that a timer may be late, a late turn included.
@@ -39,9 +40,11 @@ impl World {
             None => Some(false),
             Some(earlier) => {
                 let earlier = &self.history.links[earlier];
+                // One of the hooks judges filters and no deliveries.
+                let is_anothers = self.has(Feature::JudgeSubscribes) && earlier.user != link.user;
                 let lasts = u64::from(earlier.expiry) * 1_000;
                 match earlier.ended {
-                    _ if earlier.expiry == 0 => Some(false),
+                    _ if earlier.expiry == 0 || is_anothers => Some(false),
                     _ if earlier.expiry == u32::MAX => Some(true),
                     None => Some(true),
                     Some((ended, _)) if now < ended.at + lasts => Some(true),
