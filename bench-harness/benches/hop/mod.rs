@@ -20,7 +20,7 @@ pub mod doorbell {
     use std::io::{Read as _, Write as _};
     use std::os::fd::FromRawFd as _;
 
-    use super::parked::Parked;
+    use super::parked::{Parked, Place};
 
     /// The broker's doorbell without glommio: its owner reads the eventfd itself.
     pub struct Doorbell {
@@ -49,14 +49,14 @@ pub mod doorbell {
         }
 
         pub(crate) fn ring_if_parked(&self) {
-            if self.parked.take() {
+            if self.parked.take().is_some() {
                 self.ring();
             }
         }
 
         /// The owner is about to sleep, and looks into its lanes once more.
         pub fn park(&self) {
-            self.parked.set();
+            self.parked.set(Place::Glommio);
         }
 
         /// The owner is awake.
